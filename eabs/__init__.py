@@ -1,0 +1,1 @@
+"""E-ABS: robust classification by analysis-by-synthesis, in pure PyTorch."""

@@ -1,0 +1,1 @@
+"""Offline: reads data sets, trains models, measures them and exports them to a model store."""
