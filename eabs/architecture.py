@@ -56,6 +56,12 @@ class Architecture:
             )
 
     @property
+    def pixels(self) -> int:
+        """C * H * W, the number of values in an image."""
+        channels, height, width = self.image
+        return channels * height * width
+
+    @property
     def encoded_sizes(self) -> tuple[int, ...]:
         """Side length of the feature map after each of the encoder's convolutions."""
         sizes = [self.image[1]]

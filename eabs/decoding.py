@@ -60,6 +60,11 @@ class FoldedDecoders:
         self._grid = (architecture.decoded_sizes[0],) * 2
         self._channels = K * architecture.decoder[0].channels
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self._matrix.device
+
     def decode(self, latents: Tensor) -> Tensor:
         """Reconstructions (N, K, C, H, W) in (0, 1) of latents (N, K, M), one a class."""
         features = self._first(latents)
