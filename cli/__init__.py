@@ -1,0 +1,1 @@
+"""The `eabs` command: one file a subcommand, above every other room."""

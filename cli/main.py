@@ -1,0 +1,35 @@
+"""The `eabs` command."""
+
+import os
+
+# Before torch starts its threads: two torch processes on one machine then share its cores fairly.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import typer
+
+from cli.train import train
+
+app = typer.Typer(
+    name="eabs",
+    help="Robust image classification by analysis-by-synthesis: serve, classify, certify, train, publish.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def root() -> None:
+    """Robust image classification by analysis-by-synthesis."""
+
+
+app.command()(train)
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""`eabs train`: trains a model into a run folder, and goes on where an earlier call stopped."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from cli.console import fail, print_json, progress_bar, stderr
+from training.datasets import DatasetError, load_dataset
+from training.loop import Progress, Trainer
+from training.recipe import recipe_for
+from training.run_folder import RunError
+
+
+def train(
+    dataset: Annotated[str, typer.Option(help="mnist or fashion_mnist.")],
+    data: Annotated[Path, typer.Option(help="Folder with the data set's official files.")],
+    out: Annotated[Path, typer.Option(help="Run folder; an interrupted run in it is resumed.")],
+    preset: Annotated[str, typer.Option(help="Recipe: paper or quick.")] = "quick",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
+    inference_aware: Annotated[
+        float | None,
+        typer.Option(min=0, help="Weight of the inference-aware loss, an addition to the paper; 0 is off."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split, the weights, the noise and the order.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves it to PyTorch.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the last validation as JSON.")] = False,
+) -> None:
+    """Train a model, with checkpoints every minute, a CSV log and TensorBoard curves in the run folder."""
+    if threads:
+        torch.set_num_threads(threads)
+    overrides: dict[str, Any] = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
+    try:
+        data_set = load_dataset(dataset, data)
+        recipe = recipe_for(preset, dataset)
+        recipe = replace(recipe, seed=seed, **{k: v for k, v in overrides.items() if v is not None})
+        if inference_aware is not None:
+            recipe = replace(recipe, objective=replace(recipe.objective, rival_search=inference_aware))
+        trainer = Trainer(data_set, recipe, out, device=_device(device))
+        resumed_at = trainer.resume()
+    except (DatasetError, RunError, ValueError, RuntimeError) as error:
+        fail(str(error), usage=True)
+    if resumed_at:
+        stderr.print(f"resuming {out} at step {resumed_at} of {trainer.steps}")
+    last: dict[str, Any] = {"step": resumed_at, "steps": trainer.steps}
+    with progress_bar() as bar:
+        task = bar.add_task("training", total=trainer.steps, completed=resumed_at, note="")
+
+        def report(progress: Progress) -> None:
+            bar.update(task, completed=progress.step)
+            if progress.validation is None:
+                return
+            found = progress.validation
+            note = f"epoch {progress.epoch}: latent {found.latent:.2%} encoder {found.encoder:.2%}"
+            bar.update(task, note=note)
+            last.update(step=progress.step, epoch=progress.epoch, **vars(found))
+            if not stderr.is_terminal:
+                stderr.print(f"step {progress.step}/{progress.steps} {note} z std {found.latent_std:.2f}")
+
+        try:
+            trainer.run(report)
+        except KeyboardInterrupt:
+            trainer.save()
+            fail(f"interrupted at step {trainer.step}; the same command resumes it")
+    if as_json:
+        print_json(last)
+    else:
+        stderr.print(f"trained {trainer.step} steps; publish it with: eabs models publish {out}")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)

@@ -1,0 +1,186 @@
+"""The training loop, Algorithm 1 of Ju & Wagner (AISec 2020).
+
+Every random draw of a step comes from a seed made of the run's seed and the step's number, and every epoch's order
+from the epoch's: a resumed run needs no generator state to repeat what an undisturbed one does, bit for bit.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from eabs.architecture import PRESETS as ARCHITECTURES
+from eabs.networks import EABS
+from eabs.objective import ObjectiveTerms, autoencoder_objective, discriminator_objective
+from training.datasets import Dataset, Split, holdout, to_unit_range
+from training.recipe import Recipe
+from training.run_folder import (
+    Checkpoint,
+    RunDescription,
+    RunFolder,
+    optimizer_tensors,
+    restore_optimizer,
+    tensors_of,
+)
+from training.validation import Validation, validate
+
+_CHECKPOINT_SECONDS = 60.0
+_ADAM_BETAS = (0.9, 0.999)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands after `step` of `steps` updates."""
+
+    step: int
+    steps: int
+    epoch: int
+    terms: ObjectiveTerms
+    validation: Validation | None
+
+
+Report = Callable[[Progress], None]
+
+
+class Trainer:
+    """One run: the networks, their two optimisers, the data, and the folder that it is kept in."""
+
+    def __init__(self, dataset: Dataset, recipe: Recipe, out: Path, *, device: torch.device) -> None:
+        kept, held_out = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
+        self.recipe = recipe
+        self.device = device
+        self.train = kept.to(device)
+        self.validation = held_out.to(device)
+        self.folder = RunFolder(out)
+        self.folder.create(RunDescription(dataset.name, recipe, dataset.sources, len(kept), len(held_out)))
+        torch.manual_seed(recipe.seed)
+        self.model = EABS(ARCHITECTURES[dataset.name]).to(device, memory_format=torch.channels_last).train()
+        self._generators = [*self.model.encoder.parameters(), *self.model.decoders.parameters()]
+        self._discriminator = list(self.model.discriminator.parameters())
+        self._autoencoder_adam = torch.optim.Adam(self._generators, recipe.learning_rate, _ADAM_BETAS)
+        self._discriminator_adam = torch.optim.Adam(
+            self._discriminator, recipe.discriminator_learning_rate, _ADAM_BETAS
+        )
+        self.steps_per_epoch = len(self.train) // recipe.batch
+        self.steps = self.steps_per_epoch * recipe.epochs
+        self.step = 0
+        if device.type == "cuda":
+            torch.set_float32_matmul_precision("highest" if recipe.precision == "float32" else "high")
+            torch.backends.cudnn.allow_tf32 = recipe.precision != "float32"
+
+    def resume(self) -> int:
+        """Goes on from the folder's newest checkpoint, if there is one; returns the step reached."""
+        checkpoint = self.folder.load()
+        if checkpoint is not None:
+            self.model.load_state_dict(checkpoint.section("model"))
+            restore_optimizer(self._autoencoder_adam, checkpoint.section("autoencoder"))
+            restore_optimizer(self._discriminator_adam, checkpoint.section("discriminator"))
+            self.step = checkpoint.step
+        self.folder.forget_after(self.step)
+        return self.step
+
+    def run(self, report: Report = lambda _: None) -> None:
+        """Trains to the end, checkpointing every minute and at every epoch's end."""
+        saved = time.monotonic()
+        with SummaryWriter(str(self.folder.path / "tensorboard"), purge_step=self.step) as board:
+            while self.step < self.steps:
+                epoch, place = divmod(self.step, self.steps_per_epoch)
+                if place == 0 or "order" not in locals():
+                    order = self._order(epoch)
+                terms = self._update(order[place * self.recipe.batch : (place + 1) * self.recipe.batch])
+                self.step += 1
+                ended = self.step % self.steps_per_epoch == 0
+                validation = None
+                if ended:
+                    if (epoch + 1) % self.recipe.validate_every == 0 or self.step == self.steps:
+                        validation = self._validate()
+                    self._log(board, epoch + 1, terms, validation)
+                if ended or time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                    self.save(validation)
+                    saved = time.monotonic()
+                report(Progress(self.step, self.steps, epoch + 1, terms, validation))
+
+    def save(self, validation: Validation | None = None) -> None:
+        """Writes a checkpoint of this moment."""
+        tensors = {
+            **tensors_of("model", self.model.state_dict()),
+            **optimizer_tensors("autoencoder", self._autoencoder_adam),
+            **optimizer_tensors("discriminator", self._discriminator_adam),
+        }
+        self.folder.save(Checkpoint(self.step, tensors, asdict(validation) if validation else {}))
+
+    def _order(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(_seed(self.recipe.seed, epoch, stream=1))
+        return torch.randperm(len(self.train), generator=generator).to(self.device)
+
+    def _update(self, indices: Tensor) -> ObjectiveTerms:
+        recipe, model = self.recipe, self.model
+        torch.manual_seed(_seed(recipe.seed, self.step, stream=0))
+        images = to_unit_range(self.train.images[indices])
+        images = images + recipe.augmentation_std * torch.randn_like(images)
+        noise = torch.randn(len(images), model.architecture.latent, device=self.device)
+        prior = torch.randn_like(noise)
+        self._set_learning_rates()
+
+        model.discriminator.requires_grad_(False)
+        with self._autocast():
+            terms = autoencoder_objective(model, images, self.train.labels[indices], noise, recipe.objective)
+        self._autoencoder_adam.zero_grad(set_to_none=True)
+        terms.total.backward()
+        self._autoencoder_adam.step()
+
+        model.discriminator.requires_grad_(True)
+        loss = discriminator_objective(model, terms.latents, prior, recipe.objective.beta)
+        self._discriminator_adam.zero_grad(set_to_none=True)
+        loss.backward()
+        self._discriminator_adam.step()
+        return terms
+
+    def _set_learning_rates(self) -> None:
+        factor = self.recipe.learning_rate_factor(self.step, self.steps_per_epoch)
+        for group in self._autoencoder_adam.param_groups:
+            group["lr"] = self.recipe.learning_rate * factor
+        for group in self._discriminator_adam.param_groups:
+            group["lr"] = self.recipe.discriminator_learning_rate * factor
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.device.type == "cuda" and self.recipe.precision == "bf16":
+            return torch.autocast("cuda", torch.bfloat16)
+        return nullcontext()
+
+    def _validate(self) -> Validation:
+        subset = Split(
+            self.validation.images[: self.recipe.validation_images],
+            self.validation.labels[: self.recipe.validation_images],
+        )
+        return validate(
+            self.model,
+            subset,
+            candidates=self.recipe.validation_candidates,
+            seed=self.recipe.seed,
+            beta=self.recipe.objective.beta,
+        )
+
+    def _log(
+        self, board: SummaryWriter, epoch: int, terms: ObjectiveTerms, validation: Validation | None
+    ) -> None:
+        losses = {
+            name: getattr(terms, name).item()
+            for name in ("total", "reconstruction", "adversarial", "discriminative", "rival")
+        }
+        found = asdict(validation) if validation else dict.fromkeys(Validation.__dataclass_fields__, "")
+        self.folder.log({"step": self.step, "epoch": epoch, **losses, **found})
+        for name, value in losses.items():
+            board.add_scalar(f"loss/{name}", value, self.step)
+        for name, value in (asdict(validation) if validation else {}).items():
+            board.add_scalar(f"validation/{name}", value, self.step)
+
+
+def _seed(seed: int, number: int, *, stream: int) -> int:
+    # Distinct for every (run, stream, number) that occurs: steps stay far below 2^40.
+    return (seed * 2 + stream << 40) + number

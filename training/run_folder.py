@@ -1,0 +1,178 @@
+"""A training run on disk: its description, its newest checkpoint, its logs.
+
+A checkpoint is one safetensors file, replaced atomically, so that a run killed at any moment resumes from the last
+whole one. Nothing is pickled.
+"""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from eabs.architecture import PRESETS as ARCHITECTURES
+from eabs.networks import EABS
+from eabs.objective import ObjectiveWeights
+from training.recipe import Recipe
+
+_DESCRIPTION = "run.json"
+_CHECKPOINT = "checkpoint.safetensors"
+_LOG = "log.csv"
+
+
+class RunError(Exception):
+    """A run folder does not hold what was asked of it."""
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What a run trains, and on what: enough to start, resume and publish it."""
+
+    dataset: str
+    recipe: Recipe
+    sources: dict[str, str]
+    train_images: int
+    validation_images: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Training state after `step` updates: named tensors of the networks and of both optimisers."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    metrics: dict[str, float]
+
+    def section(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names start with `prefix.`, without it."""
+        return {k.removeprefix(f"{prefix}."): v for k, v in self.tensors.items() if k.startswith(f"{prefix}.")}
+
+
+class RunFolder:
+    """Reads and writes one run's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self, description: RunDescription) -> None:
+        """Starts the run, or joins it where the folder holds one already.
+
+        Raises:
+            RunError: the folder holds a run of something else.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if self._file(_DESCRIPTION).exists():
+            if self.description() != description:
+                raise RunError(
+                    f"{self.path} holds a run with another data set or recipe: resume it with the same options "
+                    "or choose another folder"
+                )
+            return
+        _replace(self._file(_DESCRIPTION), json.dumps(asdict(description), indent=2) + "\n")
+
+    def description(self) -> RunDescription:
+        """What the run trains.
+
+        Raises:
+            RunError: this is not a run folder.
+        """
+        try:
+            raw = json.loads(self._file(_DESCRIPTION).read_text())
+            recipe = raw.pop("recipe")
+            objective = ObjectiveWeights(**recipe.pop("objective"))
+            return RunDescription(**raw, recipe=Recipe(**recipe, objective=objective))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise RunError(f"{self.path}: expected a folder that `eabs train` made: {error}") from error
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Replaces the newest checkpoint, atomically."""
+        temporary = self._file(_CHECKPOINT + ".tmp")
+        tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
+        metadata = {"step": str(checkpoint.step), "metrics": json.dumps(checkpoint.metrics)}
+        save_file(tensors, temporary, metadata)
+        temporary.replace(self._file(_CHECKPOINT))
+
+    def load(self) -> Checkpoint | None:
+        """The newest checkpoint, on the CPU; None before the first."""
+        path = self._file(_CHECKPOINT)
+        if not path.exists():
+            return None
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        return Checkpoint(int(metadata["step"]), tensors, json.loads(metadata["metrics"]))
+
+    def model(self) -> EABS:
+        """The networks of the newest checkpoint, in evaluation mode.
+
+        Raises:
+            RunError: there is no checkpoint yet.
+        """
+        checkpoint = self.load()
+        if checkpoint is None:
+            raise RunError(f"{self.path} has no checkpoint yet: train it first")
+        model = EABS(ARCHITECTURES[self.description().dataset])
+        model.load_state_dict(checkpoint.section("model"))
+        return model.eval().requires_grad_(False)
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Appends a row to the CSV log; its first row names the columns."""
+        path = self._file(_LOG)
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def forget_after(self, step: int) -> None:
+        """Drops the log's rows past a step: a resumed run writes them again."""
+        path = self._file(_LOG)
+        if not path.exists():
+            return
+        with path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or []
+            # A row cut short by a kill has missing values and is dropped with the rest.
+            rows = [row for row in reader if None not in row.values() and int(row["step"]) <= step]
+        lines = [",".join(columns), *(",".join(row[column] for column in columns) for row in rows)]
+        _replace(path, "\n".join(lines) + "\n")
+
+    def _file(self, name: str) -> Path:
+        return self.path / name
+
+
+def tensors_of(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict's tensors under `prefix.`, detached copies on the CPU."""
+    return {f"{prefix}.{name}": tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
+
+
+def optimizer_tensors(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's per-parameter state, flattened to `prefix.<parameter>.<name>`."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{prefix}.{parameter}.{name}": value.detach().to("cpu", copy=True)
+        for parameter, values in state.items()
+        for name, value in values.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Puts the state that `optimizer_tensors` flattened back."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        parameter, name = key.split(".")
+        state.setdefault(int(parameter), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
