@@ -1,0 +1,62 @@
+"""What is published: immutable versions of models, each with a manifest, checked whenever they are read.
+
+`ModelStore(root).load(name)` is how a model is read, `prepare_inference` makes it ready to classify, and
+`ModelStore(root).publish(model, draft)` is how a new version comes to be. Nothing is ever unpickled.
+"""
+
+from pathlib import Path
+
+from model_store.errors import (
+    CorruptVersion,
+    InvalidAliases,
+    InvalidManifest,
+    InvalidName,
+    InvalidWeights,
+    ModelStoreError,
+    NameTaken,
+    UnknownAlias,
+    UnknownModel,
+    UnknownVersion,
+    VersionExists,
+    VersionInUse,
+)
+from model_store.manifest import (
+    ArchitectureSpec,
+    Calibration,
+    LayerSpec,
+    Manifest,
+    ManifestDraft,
+    Preprocessing,
+    TrainingData,
+)
+from model_store.reader import PRODUCTION, LoadedModel
+from model_store.store import ModelStore
+
+BUNDLED = Path(__file__).parent / "bundled"
+"""The root of the models that are shipped with the code."""
+
+__all__ = [
+    "BUNDLED",
+    "PRODUCTION",
+    "ArchitectureSpec",
+    "Calibration",
+    "CorruptVersion",
+    "InvalidAliases",
+    "InvalidManifest",
+    "InvalidName",
+    "InvalidWeights",
+    "LayerSpec",
+    "LoadedModel",
+    "Manifest",
+    "ManifestDraft",
+    "ModelStore",
+    "ModelStoreError",
+    "NameTaken",
+    "Preprocessing",
+    "TrainingData",
+    "UnknownAlias",
+    "UnknownModel",
+    "UnknownVersion",
+    "VersionExists",
+    "VersionInUse",
+]

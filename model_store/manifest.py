@@ -1,0 +1,209 @@
+"""The manifest: everything about a published model but its weights.
+
+A publisher writes a `ManifestDraft`; publishing completes it to a `Manifest`. Both are frozen, know no other
+fields, and hold no NaN or infinity.
+"""
+
+import math
+from bisect import bisect_left
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from eabs.architecture import Architecture, ConvLayer
+from eabs.candidates import DEFAULT_CANDIDATES
+from eabs.inference import Effort
+from model_store.errors import InvalidManifest
+from model_store.names import check_name
+from model_store.seal import seal, unseal
+
+MANIFEST_FILE = "manifest.json"
+WEIGHTS_FILE = "weights.safetensors"
+
+_CHANNELS = {"L": 1, "RGB": 3}
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError(f"expected a time in UTC, got {moment.isoformat()}")
+    return moment
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Positive = Annotated[int, Field(ge=1)]
+UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class LayerSpec(_Frozen):
+    """`eabs.architecture.ConvLayer` as JSON; kernel, stride and padding in pixels."""
+
+    channels: Positive
+    kernel: Positive
+    stride: Positive
+    padding: int = Field(ge=0)
+
+
+class ArchitectureSpec(_Frozen):
+    """`eabs.architecture.Architecture` as JSON, refused where no networks could be built from it."""
+
+    image: tuple[Positive, Positive, Positive]
+    classes: int = Field(ge=2)
+    latent: Positive
+    encoder: tuple[LayerSpec, ...] = Field(min_length=1)
+    decoder_linear: Positive
+    decoder: tuple[LayerSpec, ...] = Field(min_length=1)
+    discriminator: tuple[Positive, ...]
+    dropout: float = Field(ge=0, lt=1)
+
+    @classmethod
+    def from_architecture(cls, architecture: Architecture) -> "ArchitectureSpec":
+        """The same architecture as it stands in a manifest."""
+        fields = {name: getattr(architecture, name) for name in cls.model_fields}
+        for name in ("encoder", "decoder"):
+            fields[name] = tuple(vars(layer) for layer in fields[name])
+        return cls.model_validate(fields)
+
+    def to_architecture(self) -> Architecture:
+        """The same architecture as the networks are built from."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        for name in ("encoder", "decoder"):
+            fields[name] = tuple(ConvLayer(**layer.model_dump()) for layer in fields[name])
+        return Architecture(**fields)
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> "ArchitectureSpec":
+        architecture = self.to_architecture()
+        for part, sizes in (("encoder", architecture.encoded_sizes), ("decoder", architecture.decoded_sizes)):
+            if min(sizes) < 1:
+                raise ValueError(f"{part}: expected feature maps of at least one pixel, got sides of {sizes}")
+        return self
+
+
+class Preprocessing(_Frozen):
+    """What an image becomes before the model sees it: `mode` (L: 1 channel, RGB: 3), a square of side `size`
+    pixels, values in `value_range`.
+    """
+
+    mode: Literal["L", "RGB"]
+    size: Positive
+    value_range: tuple[Literal[0], Literal[1]] = (0, 1)
+
+
+class TrainingData(_Frozen):
+    """What a model was trained on: images per split, and `sha256:<hex>` of every source file by its name."""
+
+    dataset: str
+    splits: dict[str, int]
+    sources: dict[str, Sha256]
+
+
+class Calibration(_Frozen):
+    """What the scores l_k mean, measured on the validation split with one effort.
+
+    posterior = softmax(-l / `temperature`), `temperature` > 0. `scores`: for each of the K classes, ascending,
+    the scores l_y of the validation images of that class.
+    """
+
+    temperature: float = Field(gt=0)
+    effort: Effort
+    scores: list[list[float]]
+
+    def typicality(self, class_index: int, score: float) -> float:
+        """How usual a score is for true images of a class: the conformal p-value, in (0, 1].
+
+        (1 + #{calibration scores >= score}) / (n + 1). For images drawn as the calibration's were,
+        P(typicality <= p) <= p. Source: Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World (2005).
+
+        Raises:
+            ValueError: no class has this index, or the score is NaN.
+        """
+        if not 0 <= class_index < len(self.scores):
+            raise ValueError(f"class_index: expected 0 to {len(self.scores) - 1}, got {class_index}")
+        if math.isnan(score):
+            raise ValueError("score: expected a number, got NaN")
+        known = self.scores[class_index]
+        return (1 + len(known) - bisect_left(known, score)) / (len(known) + 1)
+
+    @model_validator(mode="after")
+    def _is_ascending(self) -> "Calibration":
+        for index, scores in enumerate(self.scores):
+            if scores != sorted(scores):
+                raise ValueError(f"scores: expected ascending lists, got another order for class {index}")
+        return self
+
+
+class ManifestDraft(_Frozen):
+    """What the publisher of a model knows about it.
+
+    `classes` are the K labels; `beta` weighs -log D in the scores; `seed` draws the candidates and the noise of
+    inference, `candidates` says how many; `default_effort` is what a request gets that asks for none.
+    """
+
+    schema_version: Literal[1] = 1
+    name: Name
+    architecture: ArchitectureSpec
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    default_effort: Effort = "standard"
+    candidates: Positive = DEFAULT_CANDIDATES
+    beta: float = Field(default=1.0, ge=0)
+    # torch seeds its generators with 64 bits.
+    seed: int = Field(ge=0, lt=2**63)
+    training_data: TrainingData
+    training_recipe: dict[str, str | int | float | bool]
+    metrics: dict[str, float]
+    calibration: Calibration
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "ManifestDraft":
+        K, image = self.architecture.classes, self.architecture.image
+        if len(self.classes) != K or len(set(self.classes)) != K:
+            raise ValueError(f"classes: expected {K} different labels, got {list(self.classes)}")
+        if len(self.calibration.scores) != K:
+            raise ValueError(f"calibration: expected scores of {K} classes, got {len(self.calibration.scores)}")
+        shape = (_CHANNELS[self.preprocessing.mode], self.preprocessing.size, self.preprocessing.size)
+        if shape != image:
+            raise ValueError(f"preprocessing: expected images of {image}, got {shape}")
+        return self
+
+
+class Manifest(ManifestDraft):
+    """A published version's description: its draft, and what publishing added.
+
+    `libraries` are the versions that published it; `files` holds `sha256:<hex>` of every other file of the
+    version by its name.
+    """
+
+    version: Name
+    created: UtcTime
+    libraries: dict[str, str]
+    files: dict[Name, Sha256]
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, file: str = MANIFEST_FILE) -> "Manifest":
+        """The manifest that was sealed; `file` names the bytes in errors.
+
+        Raises:
+            CorruptVersion: the bytes are not what was written.
+            InvalidManifest: they are, but mean no manifest of this schema.
+        """
+        try:
+            return cls.model_validate_json(unseal(data, file=file))
+        except ValidationError as error:
+            raise InvalidManifest(f"{file}: {error}") from error
+
+    def to_bytes(self) -> bytes:
+        """The sealed JSON file of this manifest."""
+        return seal(self.model_dump(mode="json"))
+
+    @model_validator(mode="after")
+    def _lists_its_files(self) -> "Manifest":
+        if WEIGHTS_FILE not in self.files or MANIFEST_FILE in self.files:
+            raise ValueError(f"files: expected {WEIGHTS_FILE} and not {MANIFEST_FILE}, got {sorted(self.files)}")
+        return self
