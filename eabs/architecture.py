@@ -51,8 +51,7 @@ class Architecture:
         decoded = self.decoded_sizes[-1]
         if decoded != height or self.decoder[-1].channels != channels:
             raise ValueError(
-                f"decoder: expected an output of {self.image}, got "
-                f"{(self.decoder[-1].channels, decoded, decoded)}"
+                f"decoder: expected an output of {self.image}, got {(self.decoder[-1].channels, decoded, decoded)}"
             )
 
     @property

@@ -15,9 +15,7 @@ from torch import Tensor
 
 from eabs.inference import InferenceSettings, LatentInference
 
-EXACT_INFERENCE = InferenceSettings(
-    steps=100, starts=4, learning_rate=0.1, final_fraction=0.1, posterior="exact"
-)
+EXACT_INFERENCE = InferenceSettings(steps=100, starts=4, learning_rate=0.1, final_fraction=0.1, posterior="exact")
 """The inference that the certificate rests on: no variance, several starts, many steps."""
 
 ASSUMPTION = "the latent optimum was found"

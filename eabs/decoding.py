@@ -9,13 +9,14 @@ Inference needs K reconstructions and the gradient of a cost to K latents, many 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eabs.architecture import ConvLayer
-from eabs.networks import Decoders, Discriminator
+from eabs.networks import Decoders, Discriminator, GroupedDeconv
 
 Pullback = Callable[[Tensor], Tensor]
 
@@ -35,15 +36,11 @@ class _FoldedDeconv:
         if layer.stride == 1:
             padding = layer.kernel - 1 - layer.padding
             return F.conv2d(features, self.flipped, self.bias, padding=padding, groups=self.groups)
-        return F.conv_transpose2d(
-            features, self.weight, self.bias, layer.stride, layer.padding, groups=self.groups
-        )
+        return F.conv_transpose2d(features, self.weight, self.bias, layer.stride, layer.padding, groups=self.groups)
 
     def backward(self, gradient: Tensor) -> Tensor:
         """Gradient to the layer's input from the gradient to its output."""
-        return F.conv2d(
-            gradient, self.weight, None, self.layer.stride, self.layer.padding, groups=self.groups
-        )
+        return F.conv2d(gradient, self.weight, None, self.layer.stride, self.layer.padding, groups=self.groups)
 
 
 class FoldedDecoders:
@@ -54,9 +51,8 @@ class FoldedDecoders:
         self.architecture = architecture
         K = architecture.classes
         with torch.no_grad():
-            first = _fold(decoders, 0)
+            first, *self._layers = [_fold(deconv, norm) for deconv, norm in decoders.layers()]
             self._matrix, self._bias = _affine_map(decoders, first)
-            self._layers = [_fold(decoders, index) for index in range(1, len(architecture.decoder))]
         self._grid = (architecture.decoded_sizes[0],) * 2
         self._channels = K * architecture.decoder[0].channels
 
@@ -83,12 +79,13 @@ class FoldedDecoders:
         images = self._layers[-1].forward(activations[-1]).sigmoid_()
 
         def pullback(gradient: Tensor) -> Tensor:
-            flat = gradient.flatten(1, 2).contiguous(memory_format=torch.channels_last)
+            flat: Tensor = gradient.flatten(1, 2).contiguous(memory_format=torch.channels_last)
             flat = torch.ops.aten.sigmoid_backward(flat, images)
             for layer, activation in zip(reversed(self._layers), reversed(activations), strict=True):
                 flat = torch.ops.aten.threshold_backward(layer.backward(flat), activation, 0)
             columns = flat.permute(0, 2, 3, 1).reshape(len(flat), -1)
-            return (columns @ self._matrix.T).unflatten(1, (self.architecture.classes, -1))
+            latents: Tensor = columns @ self._matrix.T
+            return latents.view(len(flat), self.architecture.classes, -1)
 
         return self._as_images(images), pullback
 
@@ -97,24 +94,26 @@ class FoldedDecoders:
         return columns.view(len(latents), *self._grid, self._channels).permute(0, 3, 1, 2)
 
     def _as_images(self, flat: Tensor) -> Tensor:
-        return flat.unflatten(1, (self.architecture.classes, self.architecture.image[0]))
+        return flat.view(len(flat), self.architecture.classes, *self.architecture.image)
 
 
-def _fold(decoders: Decoders, index: int) -> _FoldedDeconv:
-    deconv, K = decoders.deconvs[index], decoders.architecture.classes
-    weight, bias = deconv.weight.detach(), deconv.bias
-    if index < len(decoders.norms):
-        norm = decoders.norms[index]
-        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        per_class = weight.unflatten(0, (K, -1)) * scale.view(K, 1, -1, 1, 1)
-        weight, bias = per_class.flatten(0, 1), norm.bias - norm.running_mean * scale
-    flipped = weight.unflatten(0, (K, -1)).transpose(1, 2).flip(3, 4).flatten(0, 1)
+def _fold(deconv: GroupedDeconv, norm: nn.BatchNorm2d | None) -> _FoldedDeconv:
+    K = deconv.classes
+    per_class = deconv.weight.view(K, -1, *deconv.weight.shape[1:])
+    if norm is None:
+        bias = cast("Tensor", deconv.bias)
+    else:
+        mean, variance = cast("Tensor", norm.running_mean), cast("Tensor", norm.running_var)
+        scale = norm.weight / torch.sqrt(variance + norm.eps)
+        per_class = per_class * scale.view(K, 1, -1, 1, 1)
+        bias = norm.bias - mean * scale
+    flipped = per_class.transpose(1, 2).flip(3, 4)
     return _FoldedDeconv(
         layer=deconv.layer,
         groups=K,
-        weight=weight.contiguous(memory_format=torch.channels_last),
-        flipped=flipped.contiguous(memory_format=torch.channels_last),
-        bias=bias.detach().clone(),
+        weight=per_class.flatten(0, 1).clone(memory_format=torch.channels_last),
+        flipped=flipped.flatten(0, 1).clone(memory_format=torch.channels_last),
+        bias=bias.clone(),
     )
 
 
@@ -126,9 +125,9 @@ def _affine_map(decoders: Decoders, first: _FoldedDeconv) -> tuple[Tensor, Tenso
     """
     architecture = decoders.architecture
     K, M = architecture.classes, architecture.latent
-    units = torch.eye(K * M, device=first.weight.device).view(K * M, K, M)
-    origin = torch.zeros(1, K, M, device=first.weight.device)
-    latents = torch.cat([origin, units])
+    latents = first.weight.new_zeros(1 + K * M, K * M)
+    latents[1:].fill_diagonal_(1)
+    latents = latents.view(-1, K, M)
     hidden = torch.einsum("bkm,kmf->bkf", latents, decoders.linear_weight) + decoders.linear_bias
     outputs = first.forward(hidden.flatten(1)[:, :, None, None]).permute(0, 2, 3, 1).flatten(1)
     return (outputs[1:] - outputs[0]).contiguous(), outputs[0].contiguous()
@@ -141,9 +140,7 @@ class FoldedDiscriminator:
         self._beta = beta
         linears = [module for module in discriminator.layers if isinstance(module, nn.Linear)]
         self._weights = [(linear.weight.detach(), linear.bias.detach()) for linear in linears]
-        self._slope = next(
-            (m.negative_slope for m in discriminator.layers if isinstance(m, nn.LeakyReLU)), 0.0
-        )
+        self._slope = next((m.negative_slope for m in discriminator.layers if isinstance(m, nn.LeakyReLU)), 0.0)
 
     def penalty(self, latents: Tensor) -> Tensor:
         """-beta log D(z): latents (..., M) to (...)."""

@@ -95,9 +95,7 @@ class LatentInference:
         self._noise = lru_cache(maxsize=16)(self._draw_noise)
 
     @classmethod
-    def prepare(
-        cls, model: EABS, *, beta: float, seed: int, candidates: int = DEFAULT_CANDIDATES
-    ) -> "LatentInference":
+    def prepare(cls, model: EABS, *, beta: float, seed: int, candidates: int = DEFAULT_CANDIDATES) -> "LatentInference":
         """Decodes the candidate bank of `model`, on the model's device, and puts it to use."""
         bank = CandidateBank.decode(
             FoldedDecoders(model.decoders),
@@ -137,7 +135,7 @@ class LatentInference:
         return InferenceResult(**{name: torch.cat([getattr(r, name) for r in results]) for name in fields})
 
     def _infer_chunk(self, images: Tensor, settings: InferenceSettings) -> InferenceResult:
-        B, S, K, M = len(images), settings.starts, self.architecture.classes, self.architecture.latent
+        B, S, K = len(images), settings.starts, self.architecture.classes
         means, log_stds = self._start(images, settings)
         lanes = images.unsqueeze(1).expand(-1, S, -1, -1, -1).flatten(0, 1)
         if settings.posterior == "exact":
@@ -164,7 +162,10 @@ class LatentInference:
             costs = costs + self.discriminator.penalty(mean)[:, None]
         # The bank's starts are sorted: the encoder's proposal replaces the last of them where it is better.
         better = (costs < starts.values[:, -1])[..., None]
-        means, log_stds = starts.latents.clone(), torch.full_like(starts.latents, math.log(settings.initial_std))
+        means, log_stds = (
+            starts.latents.clone(),
+            torch.full_like(starts.latents, math.log(settings.initial_std)),
+        )
         means[:, -1] = torch.where(better, encoded, means[:, -1])
         log_stds[:, -1] = torch.where(better, 0.5 * log_variance[:, None], log_stds[:, -1])
         return means.flatten(0, 1), log_stds.flatten(0, 1)
@@ -191,9 +192,7 @@ class LatentInference:
         for step in range(settings.steps):
             noise = self._per_lane(steps_noise[step], images, settings)
             scaled = parameters[..., M:].exp() * noise
-            _, gradient = self._objective_with_gradient(
-                images, parameters[..., :M] + scaled, settings.objective
-            )
+            _, gradient = self._objective_with_gradient(images, parameters[..., :M] + scaled, settings.objective)
             parameters = adam.step(
                 parameters, torch.cat([gradient, gradient * scaled], dim=2), settings.learning_rate_at(step)
             )
@@ -217,9 +216,7 @@ class LatentInference:
             costs += self.discriminator.penalty(latents)
         return costs, reconstructions
 
-    def _objective_with_gradient(
-        self, images: Tensor, latents: Tensor, objective: Objective
-    ) -> tuple[Tensor, Tensor]:
+    def _objective_with_gradient(self, images: Tensor, latents: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
         reconstructions, pullback = self.decoders.decode_with_pullback(latents)
         residuals = reconstructions - images.unsqueeze(1)
         costs = torch.linalg.vector_norm(residuals.flatten(2), dim=2).square_()

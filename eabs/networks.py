@@ -4,6 +4,9 @@ Structure after Figure 2 and Table 9 of Ju & Wagner (AISec 2020).
 """
 
 import math
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +98,12 @@ class Decoders(nn.Module):
             channels = layer.channels
         self.deconvs.append(GroupedDeconv(K, channels, architecture.decoder[-1], bias=True))
 
+    def layers(self) -> Iterator[tuple[GroupedDeconv, nn.BatchNorm2d | None]]:
+        """The transposed convolutions in order, each with its BatchNorm; the last has none."""
+        deconvs = cast("Iterable[GroupedDeconv]", self.deconvs)
+        norms = cast("Iterable[nn.BatchNorm2d]", self.norms)
+        yield from zip_longest(deconvs, norms)
+
     def forward(self, latents: Tensor) -> Tensor:
         """Each class's image of each latent.
 
@@ -109,10 +118,11 @@ class Decoders(nn.Module):
             latents = latents.unsqueeze(1).expand(-1, K, -1)
         hidden = torch.einsum("bkm,kmf->bkf", latents, self.linear_weight) + self.linear_bias
         features = self.dropout(hidden).flatten(1)[:, :, None, None].contiguous(memory_format=torch.channels_last)
-        for deconv, norm in zip(self.deconvs[:-1], self.norms, strict=True):
-            features = F.relu(norm(deconv(features)))
-        images = torch.sigmoid(self.deconvs[-1](features))
-        return images.unflatten(1, (K, self.architecture.image[0]))
+        for deconv, norm in self.layers():
+            features = deconv(features)
+            features = torch.sigmoid(features) if norm is None else F.relu(norm(features))
+        images: Tensor = features.view(len(latents), K, *self.architecture.image)
+        return images
 
 
 class Discriminator(nn.Module):

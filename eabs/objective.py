@@ -56,8 +56,10 @@ def pairwise_costs(images: Tensor, reconstructions: Tensor) -> Tensor:
         (B, N, K): entry (i, j, k) is ||x_i - G_k(z_j)||_2^2.
     """
     x = images.flatten(1)
-    g = reconstructions.flatten(2)
-    products = (x @ g.flatten(0, 1).T).unflatten(1, g.shape[:2])
+    g = reconstructions.flatten(2).float()
+    # The squares cancel: half precision would leave nothing of a small cost.
+    with torch.autocast(x.device.type, enabled=False):
+        products = (x @ g.flatten(0, 1).T).view(len(x), *g.shape[:2])
     return x.square().sum(1)[:, None, None] - 2 * products + g.square().sum(2)
 
 

@@ -59,7 +59,7 @@ class Trainer:
         self.folder = RunFolder(out)
         self.folder.create(RunDescription(dataset.name, recipe, dataset.sources, len(kept), len(held_out)))
         torch.manual_seed(recipe.seed)
-        self.model = EABS(ARCHITECTURES[dataset.name]).to(device, memory_format=torch.channels_last).train()
+        self.model = EABS(ARCHITECTURES[dataset.name]).to(device).train()
         self._generators = [*self.model.encoder.parameters(), *self.model.decoders.parameters()]
         self._discriminator = list(self.model.discriminator.parameters())
         self._autoencoder_adam = torch.optim.Adam(self._generators, recipe.learning_rate, _ADAM_BETAS)
@@ -166,9 +166,7 @@ class Trainer:
             beta=self.recipe.objective.beta,
         )
 
-    def _log(
-        self, board: SummaryWriter, epoch: int, terms: ObjectiveTerms, validation: Validation | None
-    ) -> None:
+    def _log(self, board: SummaryWriter, epoch: int, terms: ObjectiveTerms, validation: Validation | None) -> None:
         losses = {
             name: getattr(terms, name).item()
             for name in ("total", "reconstruction", "adversarial", "discriminative", "rival")

@@ -52,9 +52,7 @@ class Recipe:
 
 
 PRESETS: dict[str, Recipe] = {
-    "paper": Recipe(
-        name="paper", epochs=500, batch=512, learning_rate=1e-3, schedule="halving", validate_every=10
-    ),
+    "paper": Recipe(name="paper", epochs=500, batch=512, learning_rate=1e-3, schedule="halving", validate_every=10),
     "quick": Recipe(
         name="quick",
         epochs=30,
