@@ -1,0 +1,1 @@
+"""The online half: robust classification and certificates over HTTP."""

@@ -1,0 +1,70 @@
+"""The application: middleware, routes, and a life that begins with loading the models."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from service.draining import DrainingMiddleware
+from service.lingering import LingeringMiddleware
+from service.observation import ObservationMiddleware
+from service.problems import install_problem_handlers
+from service.request_id import RequestIdMiddleware
+from service.routes import certify, classify, health, models
+from service.runtime import Runtime
+from service.server import run_server
+from service.settings import Settings
+
+__all__ = ["create_app", "serve"]
+
+_DESCRIPTION = """\
+Classifies small images robustly by analysis-by-synthesis: for every class, what is the best image that the class's
+generator can make of this input? Answers with a score for each class, and with a certified L2 radius on demand.
+Errors are RFC 9457 `application/problem+json`.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """An ASGI application; its models load in the background once it is started.
+
+    Args:
+        settings: by default those of the environment.
+    """
+    runtime = Runtime(settings or Settings())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        starting = asyncio.create_task(runtime.start(), name="start")
+        try:
+            yield
+        finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await runtime.stop()
+
+    app = FastAPI(title="E-ABS server", version=version("eabs-server"), description=_DESCRIPTION, lifespan=lifespan)
+    app.state.runtime = runtime
+    for routes in (classify, certify, models, health):
+        app.include_router(routes.router)
+    install_problem_handlers(app)
+    # The last one added is the outermost: every answer, a refusal too, carries its request's identity.
+    app.add_middleware(ObservationMiddleware, metrics=runtime.metrics)
+    app.add_middleware(LingeringMiddleware)
+    app.add_middleware(DrainingMiddleware, is_draining=lambda: runtime.state == "draining")
+    app.add_middleware(RequestIdMiddleware)
+    return app
+
+
+def serve(settings: Settings | None = None) -> int:
+    """Serves until SIGTERM or SIGINT, and drains then.
+
+    Args:
+        settings: by default those of the environment.
+
+    Returns:
+        The exit code: 0 after an orderly end, 1 where the server could not start.
+    """
+    settings = settings or Settings()
+    return run_server(create_app(settings), settings)

@@ -1,0 +1,229 @@
+"""Dynamic batching: images that wait are inferred together where their jobs are equal.
+
+The queue is bounded in images. Jobs take turns, and within a job requests take turns, so that a request of many
+images does not hold up a request of one. Nothing here counts up and down: what waits is what the queue holds.
+"""
+
+import asyncio
+import itertools
+import logging
+import math
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from service.errors import EngineFailed, NotReady, QueueFull, ServiceError
+from service.jobs import Floats, Job, Outcome
+from service.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+A = TypeVar("A", bound=Outcome)
+
+Run = Callable[[Job[Any], Sequence[Floats]], Awaitable[Sequence[Any]]]
+"""Answers a job for images (C, H, W), one each."""
+
+_RETRY_LIMITS_S = (1, 60)
+_SMOOTHING = 0.2
+
+
+@dataclass(frozen=True)
+class Answered(Generic[T]):
+    """An answer, and how long its image waited and was worked on, in seconds."""
+
+    outcome: T
+    queue_s: float
+    inference_s: float
+
+
+@dataclass(eq=False)
+class _Item:
+    job: Job[Any]
+    ticket: int
+    image: Floats
+    arrived: float
+    future: asyncio.Future[Answered[Any]] = field(repr=False)
+
+
+class Batcher:
+    """The queue in front of the engine. Belongs to one event loop."""
+
+    def __init__(self, run: Run, *, max_queue: int, max_batch_size: int, batch_wait_s: float, metrics: Metrics) -> None:
+        self._run = run
+        self._max_queue = max_queue
+        self._max_batch_size = max_batch_size
+        self._batch_wait_s = batch_wait_s
+        self._metrics = metrics
+        self._queues: OrderedDict[Job[Any], OrderedDict[int, dict[_Item, None]]] = OrderedDict()
+        self._tickets = itertools.count()
+        self._arrived = asyncio.Event()
+        self._closing = False
+        self._worker: asyncio.Task[None] | None = None
+        self._running_since: float | None = None
+        self._seconds_per_image = 0.0
+
+    @property
+    def depth(self) -> int:
+        """Images that wait."""
+        return sum(len(items) for requests in self._queues.values() for items in requests.values())
+
+    @property
+    def alive(self) -> bool:
+        """Whether somebody works on the queue."""
+        return self._worker is not None and not self._worker.done()
+
+    @property
+    def running_s(self) -> float:
+        """How long the present batch has run; 0 between batches."""
+        since = self._running_since
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
+    def start(self) -> None:
+        """Begins to work on the queue."""
+        self._worker = asyncio.create_task(self._work(), name="batcher")
+
+    async def drain(self) -> None:
+        """Refuses new work, finishes what waits, and returns when nothing is left."""
+        self._closing = True
+        self._arrived.set()
+        if self._worker is not None:
+            await asyncio.gather(self._worker, return_exceptions=True)
+
+    def check_room(self, count: int = 1) -> None:
+        """Returns if `count` more images may wait.
+
+        Raises:
+            NotReady: nobody works on the queue, or it drains.
+            QueueFull: too many wait.
+        """
+        if self._closing or not self.alive:
+            raise NotReady("The server does not take work: it is starting or draining.", retry_after=5)
+        waiting = self.depth
+        if waiting + count > self._max_queue:
+            low, high = _RETRY_LIMITS_S
+            retry_after = min(high, max(low, math.ceil(waiting * self._seconds_per_image)))
+            detail = f"expected at most {self._max_queue} waiting images, got {waiting} and {count} more"
+            raise QueueFull(detail, retry_after=retry_after)
+
+    async def answer(self, job: Job[A], images: Sequence[Floats]) -> list[Answered[A]]:
+        """The job's answer for every image; all are admitted, or none. Cancelling withdraws those that wait.
+
+        Raises:
+            NotReady, QueueFull: as `check_room` does.
+            EngineFailed: the engine raised for one of these images alone.
+        """
+        self.check_room(len(images))
+        loop, ticket = asyncio.get_running_loop(), next(self._tickets)
+        items = [_Item(job, ticket, image, loop.time(), loop.create_future()) for image in images]
+        self._queues.setdefault(job, OrderedDict())[ticket] = dict.fromkeys(items)
+        self._arrived.set()
+        try:
+            answers: list[Answered[A]] = await asyncio.gather(*(item.future for item in items))
+            return answers
+        finally:
+            self._withdraw(items)
+
+    def _withdraw(self, items: Iterable[_Item]) -> None:
+        for item in items:
+            item.future.cancel()
+            requests = self._queues.get(item.job, OrderedDict())
+            waiting = requests.get(item.ticket, {})
+            waiting.pop(item, None)
+            if not waiting:
+                requests.pop(item.ticket, None)
+            if not requests:
+                self._queues.pop(item.job, None)
+
+    async def _work(self) -> None:
+        try:
+            while True:
+                while not self._queues:
+                    if self._closing:
+                        return
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                job = next(iter(self._queues))
+                await self._let_fill(job)
+                batch = self._take(job)
+                if batch:
+                    await self._serve(job, batch)
+        finally:
+            for requests in self._queues.values():
+                for item in itertools.chain.from_iterable(requests.values()):
+                    _fail(item, EngineFailed("The server stopped working on its queue."))
+
+    async def _let_fill(self, job: Job[Any]) -> None:
+        """Waits for company while the engine has nothing else to do, but nobody longer than the batch wait."""
+        arrived = min(item.arrived for items in self._queues[job].values() for item in items)
+        try:
+            async with asyncio.timeout_at(arrived + self._batch_wait_s):
+                while not self._closing and len(self._queues) == 1 and 0 < self.depth < self._max_batch_size:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            pass
+
+    def _take(self, job: Job[Any]) -> list[_Item]:
+        """The next batch, one image of each request in turn; the job goes to the end of the line."""
+        requests = self._queues.pop(job, OrderedDict())
+        batch: list[_Item] = []
+        while requests and len(batch) < self._max_batch_size:
+            ticket, items = requests.popitem(last=False)
+            item = next(iter(items))
+            del items[item]
+            if items:
+                requests[ticket] = items
+            if not item.future.done():
+                batch.append(item)
+        if requests:
+            self._queues[job] = requests
+        return batch
+
+    async def _serve(self, job: Job[Any], batch: Sequence[_Item]) -> None:
+        started = asyncio.get_running_loop().time()
+        try:
+            outcomes = await self._infer(job, batch)
+        except Exception as error:
+            self._metrics.batch_failures.labels(type(job).__name__).inc()
+            if len(batch) == 1:
+                logger.error("inference failed", exc_info=error)
+                _fail(batch[0], error if isinstance(error, ServiceError) else EngineFailed(_GENERIC))
+                return
+            logger.warning("a batch of %d failed and is retried one by one: %r", len(batch), error)
+            for item in batch:
+                if not item.future.done():
+                    await self._serve(job, [item])
+        else:
+            inference_s = asyncio.get_running_loop().time() - started
+            for item, outcome in zip(batch, outcomes, strict=True):
+                self._metrics.queue_wait_seconds.observe(started - item.arrived)
+                if not item.future.done():
+                    item.future.set_result(Answered(outcome, started - item.arrived, inference_s))
+        finally:
+            for item in batch:
+                _fail(item, EngineFailed("The server stopped working on its queue."))
+
+    async def _infer(self, job: Job[Any], batch: Sequence[_Item]) -> Sequence[Any]:
+        name = type(job).__name__
+        self._metrics.batch_size.labels(name).observe(len(batch))
+        started = self._running_since = asyncio.get_running_loop().time()
+        try:
+            outcomes = await self._run(job, [item.image for item in batch])
+        finally:
+            self._running_since = None
+        if len(outcomes) != len(batch):
+            raise EngineFailed(f"expected {len(batch)} answers from the engine, got {len(outcomes)}")
+        seconds = asyncio.get_running_loop().time() - started
+        self._metrics.inference_seconds.labels(name).observe(seconds)
+        self._seconds_per_image += _SMOOTHING * (seconds / len(batch) - self._seconds_per_image)
+        return outcomes
+
+
+_GENERIC = "Inference failed for this image; the server's log has the cause."
+
+
+def _fail(item: _Item, error: Exception) -> None:
+    if not item.future.done():
+        item.future.set_exception(error)

@@ -1,0 +1,113 @@
+"""What can go wrong between a request and its answer, drawn as a flow.
+
+    request ------> body ------> images ---------> queue ---------> answer
+       Unsupported    TooLarge      Malformed         QueueFull        DeadlinePassed
+       NotReady       ClientGone    Unsupported       NotReady         EngineFailed
+                                    Invalid           NotFound
+                                    TooLarge
+
+Each class carries the HTTP status and the title that `problems.py` answers with; `detail` names what was expected
+and what came.
+"""
+
+# ruff: noqa: N818 -- the names read as what happened; the base class says that they are errors.
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """Any failure of a request that the service knows how to explain."""
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "The server failed"
+
+    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+class Malformed(ServiceError):
+    """Bytes that cannot be read as what they claim to be."""
+
+    status = 400
+    kind = "malformed"
+    title = "The request is malformed"
+
+
+class NotFound(ServiceError):
+    """A model, a version or an image that this server does not hold."""
+
+    status = 404
+    kind = "not-found"
+    title = "Not found"
+
+
+class TooLarge(ServiceError):
+    """Too many bytes, pixels or images."""
+
+    status = 413
+    kind = "too-large"
+    title = "The request is too large"
+
+
+class Unsupported(ServiceError):
+    """A format that is not on the list."""
+
+    status = 415
+    kind = "unsupported-format"
+    title = "The format is not supported"
+
+
+class Invalid(ServiceError):
+    """Readable, but not something that a model can be asked: a wrong shape, NaN, a value out of range."""
+
+    status = 422
+    kind = "invalid"
+    title = "The request cannot be processed"
+
+
+class ClientGone(ServiceError):
+    """The client hung up; nobody reads this answer, but the log and the metrics count it."""
+
+    status = 499
+    kind = "client-gone"
+    title = "The client closed the connection"
+
+
+class EngineFailed(ServiceError):
+    """Inference raised, or answered something else than it was asked."""
+
+    kind = "engine-failed"
+    title = "Inference failed"
+
+
+class DeadlinePassed(ServiceError):
+    """The answer was not there in time."""
+
+    status = 504
+    kind = "deadline-passed"
+    title = "The deadline passed"
+
+
+class _TryLater(ServiceError):
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class QueueFull(_TryLater):
+    """More images wait than the server promised to hold."""
+
+    status = 429
+    kind = "queue-full"
+    title = "Too many images are waiting"
+
+
+class NotReady(_TryLater):
+    """Models are still loading, or the server is about to end."""
+
+    status = 503
+    kind = "not-ready"
+    title = "The server is not ready"

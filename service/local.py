@@ -1,0 +1,101 @@
+"""The same answers without HTTP, for the command line: decode, classify, certify in this process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from eabs.inference import Effort
+from service import use_cases
+from service.errors import NotReady
+from service.images import ServedImage
+from service.runtime import Runtime
+from service.schemas import CertifyAnswer, ClassifyAnswer
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class LocalService:
+    """A started runtime; its answers are those of the routes."""
+
+    runtime: Runtime
+
+    async def classify(
+        self,
+        images: Sequence[bytes],
+        *,
+        effort: Effort | None = None,
+        certificate: use_cases.Method | Literal["none"] = "none",
+        explain: bool = False,
+    ) -> ClassifyAnswer:
+        """Classifies encoded images (PNG, JPEG, WebP).
+
+        Raises:
+            ServiceError: one of them cannot be decoded; inference failed.
+        """
+        model = self.runtime.model(None, None)
+        read = partial(self._read, images)
+        return await use_cases.classify(
+            self.runtime, model, read, effort=effort, certificate=certificate, explain=explain
+        )
+
+    async def certify(self, images: Sequence[bytes], *, method: use_cases.Method = "exact-inference") -> CertifyAnswer:
+        """Certifies encoded images (PNG, JPEG, WebP).
+
+        Raises:
+            ServiceError: one of them cannot be decoded; inference failed.
+        """
+        model = self.runtime.model(None, None)
+        return await use_cases.certify(self.runtime, model, partial(self._read, images), method=method)
+
+    async def _read(self, images: Sequence[bytes]) -> list[ServedImage]:
+        return await self.runtime.read_sources(images, self.runtime.model(None, None))
+
+
+@asynccontextmanager
+async def local_service(settings: Settings) -> AsyncIterator[LocalService]:
+    """Loads the first model of the settings, and frees it at the end.
+
+    Raises:
+        NotReady: it could not be loaded; the log has the cause.
+    """
+    runtime = Runtime(settings)
+    try:
+        await runtime.start()
+        reason = runtime.unready_because()
+        if reason is not None:
+            raise NotReady(reason, retry_after=1)
+        yield LocalService(runtime)
+    finally:
+        await runtime.stop()
+
+
+def classify_locally(
+    images: Sequence[bytes],
+    settings: Settings,
+    *,
+    effort: Effort | None = None,
+    certificate: use_cases.Method | Literal["none"] = "none",
+    explain: bool = False,
+) -> ClassifyAnswer:
+    """Classifies encoded images with the first model of the settings; blocks until it is done."""
+
+    async def run() -> ClassifyAnswer:
+        async with local_service(settings) as service:
+            return await service.classify(images, effort=effort, certificate=certificate, explain=explain)
+
+    return asyncio.run(run())
+
+
+def certify_locally(
+    images: Sequence[bytes], settings: Settings, *, method: use_cases.Method = "exact-inference"
+) -> CertifyAnswer:
+    """Certifies encoded images with the first model of the settings; blocks until it is done."""
+
+    async def run() -> CertifyAnswer:
+        async with local_service(settings) as service:
+            return await service.certify(images, method=method)
+
+    return asyncio.run(run())

@@ -1,0 +1,42 @@
+"""Every request has an identity, which its answer, its log line and its errors carry."""
+
+import re
+import uuid
+from contextvars import ContextVar
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = "X-Request-Id"
+_ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_current: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+def current_request_id() -> str:
+    """The identity of the request that this code runs for; "-" outside of one."""
+    return _current.get()
+
+
+class RequestIdMiddleware:
+    """Takes the client's `X-Request-Id` where it is harmless, makes one otherwise, and returns it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        offered = Headers(scope=scope).get(HEADER, "")
+        request_id = offered if _ACCEPTED.fullmatch(offered) else uuid.uuid4().hex
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        token = _current.set(request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            _current.reset(token)

@@ -1,0 +1,36 @@
+"""GET /healthz, /readyz and /metrics: what an orchestrator asks."""
+
+from fastapi import APIRouter, Request, Response
+
+from service.answers import identity_of_model
+from service.errors import NotReady
+from service.metrics import CONTENT_TYPE
+from service.problems import describe
+from service.routes import runtime_of
+from service.schemas import Health, Readiness
+
+router = APIRouter(tags=["operation"])
+
+_RETRY_AFTER_S = 5
+
+
+@router.get("/healthz", summary="Says that the process lives")
+async def healthz() -> Health:
+    """The process lives and its event loop runs."""
+    return Health()
+
+
+@router.get("/readyz", responses=describe(NotReady), summary="Says whether work should be sent here")
+async def readyz(request: Request) -> Readiness:
+    """The models are loaded, each has answered a probe, the engine answers in time, and no shutdown is under way."""
+    runtime = runtime_of(request)
+    reason = runtime.unready_because()
+    if reason is not None:
+        raise NotReady(reason, retry_after=_RETRY_AFTER_S)
+    return Readiness(models=[identity_of_model(model) for model in runtime.catalogue])
+
+
+@router.get("/metrics", response_class=Response, summary="The metrics, for Prometheus")
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format."""
+    return Response(runtime_of(request).metrics.render(), media_type=CONTENT_TYPE)

@@ -1,0 +1,183 @@
+"""One server's life: its models, its queue, its cache, and whether it takes work."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, Literal, TypeVar
+
+from model_store import ModelStore
+from service.batching import Batcher
+from service.body import BodyBudget, split_body
+from service.cache import AnswerCache
+from service.catalogue import Catalogue
+from service.engine import Engine
+from service.errors import NotReady
+from service.images import ServedImage, prepare_image
+from service.jobs import Job, Outcome
+from service.json_body import Pixels
+from service.metrics import Metrics
+from service.served_model import ServedModel
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+State = Literal["starting", "ready", "draining", "failed"]
+T = TypeVar("T")
+A = TypeVar("A", bound=Outcome)
+
+
+@dataclass(frozen=True)
+class Solved(Generic[A]):
+    """The engine's answer about an image: where it came from, and what it took, in seconds."""
+
+    outcome: A
+    cached: bool
+    queue_s: float = 0.0
+    inference_s: float = 0.0
+
+
+class Runtime:
+    """What the routes work with. Belongs to one event loop, from `start` to `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.store = ModelStore(settings.store)
+        self.catalogue = Catalogue()
+        self.cache = AnswerCache(max_bytes=settings.cache_bytes, ttl_s=settings.cache_ttl_s)
+        self.body_budget = BodyBudget(settings.max_buffered_bytes)
+        self.state: State = "starting"
+        self._engine = Engine(
+            store=self.store, device=settings.device, threads=settings.threads, cache_dir=settings.cache_dir
+        )
+        self._batcher = Batcher(
+            self._engine.run,
+            max_queue=settings.max_queue,
+            max_batch_size=settings.max_batch_size,
+            batch_wait_s=settings.batch_wait_ms / 1000,
+            metrics=self.metrics,
+        )
+        self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
+        self.metrics.watch(self.metrics.queue_depth, lambda: self._batcher.depth)
+        self.metrics.watch(self.metrics.cache_bytes, lambda: self.cache.nbytes)
+        self.metrics.watch(self.metrics.ready, lambda: float(self.unready_because() is None))
+
+    async def start(self) -> None:
+        """Loads and warms the models, then takes work. A failure is logged and leaves the state `failed`."""
+        try:
+            for reference in self.settings.references:
+                model = await self._engine.load(reference, warm_batch=self.settings.max_batch_size)
+                self.catalogue.add(model)
+                device = str(model.inference.device)
+                self.metrics.model_info.labels(model.name, model.version, model.digest, device).set(1)
+                logger.info("serving %s %s on %s", model.name, model.version, device)
+        except Exception:
+            self.state = "failed"
+            logger.exception("the models could not be loaded")
+            return
+        self._batcher.start()
+        if self.state == "starting":
+            self.state = "ready"
+
+    def announce_drain(self) -> None:
+        """Makes /readyz say no. Work is still taken, until `stop`: whoever balances the load must notice first."""
+        self.state = "draining"
+
+    async def stop(self) -> None:
+        """Finishes the accepted work and ends the threads."""
+        self.announce_drain()
+        await self._batcher.drain()
+        await self._engine.close()
+        await asyncio.to_thread(self._decoders.shutdown, wait=True, cancel_futures=True)
+
+    def unready_because(self) -> str | None:
+        """Why no work should be sent here; None where it should."""
+        if self.state != "ready":
+            return {
+                "starting": "The models are loading.",
+                "draining": "The server is about to end.",
+                "failed": "The models could not be loaded; the server's log has the cause.",
+            }[self.state]
+        if not self._batcher.alive:
+            return "The engine has ended."
+        if self._batcher.running_s > self.settings.stall_s:
+            return f"The engine has not answered for {self._batcher.running_s:.0f} s."
+        return None
+
+    def model(self, name: str | None, reference: str | None) -> ServedModel:
+        """The model that a request means, if there is room for it.
+
+        Raises:
+            NotReady, QueueFull: no work can be taken now.
+            NotFound: no such model or version is loaded.
+        """
+        if self.state in ("starting", "failed"):
+            raise NotReady(self.unready_because() or "", retry_after=5)
+        model = self.catalogue.find(name, reference)
+        self._batcher.check_room()
+        return model
+
+    async def read_images(self, body: bytes, content_type: str, model: ServedModel) -> list[ServedImage]:
+        """The images of a body, decoded off the event loop.
+
+        Raises:
+            Malformed, Unsupported, Invalid, TooLarge: as `split_body` and `prepare_image` do.
+        """
+        limit = self.settings.max_images
+        sources = await self.aside(partial(split_body, body, content_type, max_images=limit))
+        return await self.read_sources(sources, model)
+
+    async def read_sources(self, sources: Sequence[bytes | Pixels], model: ServedModel) -> list[ServedImage]:
+        """Images as they were sent, files' bytes or pixels, decoded off the event loop.
+
+        Raises:
+            Malformed, Unsupported, Invalid, TooLarge: as `prepare_image` does.
+        """
+        names = ["image"] if len(sources) == 1 else [f"images[{index}]" for index in range(len(sources))]
+        return await _together(self._prepare(*pair, model) for pair in zip(sources, names, strict=True))
+
+    async def solve(self, job: Job[A], images: Sequence[ServedImage]) -> list[Solved[A]]:
+        """The job's answers for the images, from the cache or the engine; equal images are worked on once.
+
+        Raises:
+            NotReady, QueueFull, EngineFailed: as `Batcher.answer` does.
+        """
+        solved: dict[str, Solved[A]] = {}
+        missing: dict[str, ServedImage] = {}
+        for image in images:
+            self.cache.keep_image(image)
+            outcome = self.cache.answer(job, image.identity)
+            if outcome is None:
+                missing[image.identity] = image
+            else:
+                solved[image.identity] = Solved(outcome, cached=True)
+        name = type(job).__name__
+        self.metrics.cache_hits.labels(name).inc(len(solved))
+        self.metrics.cache_misses.labels(name).inc(len(missing))
+        if missing:
+            answers = await self._batcher.answer(job, [image.pixels for image in missing.values()])
+            for identity, answer in zip(missing, answers, strict=True):
+                self.cache.keep_answer(job, identity, answer.outcome)
+                solved[identity] = Solved(answer.outcome, False, answer.queue_s, answer.inference_s)
+        return [solved[image.identity] for image in images]
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Does blocking work in the small thread pool for images, whose size bounds how many are decoded at once."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+
+    async def _prepare(self, source: bytes | Pixels, where: str, model: ServedModel) -> ServedImage:
+        limit = self.settings.max_pixels
+        return await self.aside(partial(prepare_image, source, shape=model.shape, max_pixels=limit, where=where))
+
+
+async def _together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results, or the first error; then the other works are cancelled."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,183 @@
+"""The JSON answers."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from eabs.inference import Effort
+from model_store import TrainingData
+
+Digest = Annotated[str, Field(examples=["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])]
+
+
+class ModelIdentity(BaseModel):
+    """Which model answered."""
+
+    name: str = Field(examples=["mnist"])
+    version: str = Field(examples=["1"])
+    digest: Digest
+
+
+class Prediction(BaseModel):
+    """A class."""
+
+    index: int = Field(examples=[7])
+    label: str = Field(examples=["7"])
+
+
+class ClassScore(BaseModel):
+    """What one class's generator could make of the image."""
+
+    index: int = Field(examples=[7])
+    label: str = Field(examples=["7"])
+    log_likelihood: float = Field(description="-l_k of equation (6); higher is better", examples=[-12.4])
+    reconstruction_distance: float = Field(description="d_k: L2 over [0, 1] pixels, not squared", examples=[3.1])
+    posterior: float = Field(description="softmax of the calibrated log-likelihoods", examples=[0.998])
+
+
+class ExplainedClassScore(ClassScore):
+    """The same, with the image that the class made."""
+
+    reconstruction: str = Field(description="The class's best reconstruction, a PNG as base64")
+
+
+class Certificate(BaseModel):
+    """Within which distance the prediction cannot change, and on what that rests."""
+
+    kind: Literal["exact-inference"] = "exact-inference"
+    norm: Literal["l2"] = "l2"
+    radius: float = Field(description="L2 distance over [0, 1] pixels of the model's input", examples=[0.81])
+    sound: bool = Field(description="Whether the radius holds without the assumption", examples=[False])
+    confidence: float | None = Field(description="For randomised certificates, 1 - alpha", examples=[None])
+    assumption: str | None = Field(examples=["the latent optimum was found"])
+    reason: str | None = Field(None, description="Why the radius is 0, where it is", examples=[None])
+
+
+class Preprocessing(BaseModel):
+    """What was done to the image before the model saw it."""
+
+    resized_from: tuple[int, int] | None = Field(description="[H, W] of the original", examples=[[56, 56]])
+    converted_from: str | None = Field(description="The original's mode", examples=["RGBA"])
+
+
+class ImageClassification(BaseModel):
+    """The answer about one image."""
+
+    image_id: Digest
+    prediction: Prediction
+    typicality: float = Field(
+        description="How usual the score is for true images of the class: a conformal p-value in (0, 1]",
+        examples=[0.43],
+    )
+    classes: list[ExplainedClassScore | ClassScore]
+    certificate: Certificate | None
+    preprocessing: Preprocessing
+    cached: bool = Field(description="Whether the answer was computed before")
+
+
+class RivalBound(BaseModel):
+    """How far away the input is, at least, at which this class could win; negative if it may win here."""
+
+    index: int = Field(examples=[1])
+    label: str = Field(examples=["1"])
+    bound: float = Field(examples=[0.81])
+
+
+class CertificateSettings(BaseModel):
+    """Everything needed to repeat the certificate."""
+
+    steps: int
+    starts: int
+    learning_rate: float
+    final_fraction: float
+    candidates: int
+    seed: int
+
+
+class ImageCertification(BaseModel):
+    """The certificate of one image."""
+
+    image_id: Digest
+    prediction: Prediction = Field(description="Of the classifier that the certificate speaks of")
+    served_prediction: Prediction = Field(description="Of /classify with the model's default effort")
+    certificate: Certificate
+    rivals: list[RivalBound] = Field(description="Every other class, the nearest first")
+    settings: CertificateSettings
+    preprocessing: Preprocessing
+    cached: bool
+
+
+class TimingMs(BaseModel):
+    """Where the time went, in ms; queue and inference are those of the image that was answered last."""
+
+    decode: float = Field(examples=[0.4])
+    queue: float = Field(examples=[1.1])
+    inference: float = Field(examples=[21.0])
+
+
+class _Answer(BaseModel):
+    request_id: str
+    model: ModelIdentity
+
+
+class ClassifyAnswer(_Answer):
+    """The answer of /classify: one result an image, in their order."""
+
+    results: list[ImageClassification]
+    timing_ms: TimingMs
+
+
+class CertifyAnswer(_Answer):
+    """The answer of /certify: one result an image, in their order."""
+
+    results: list[ImageCertification]
+    timing_ms: TimingMs
+
+
+class LoadedVersion(BaseModel):
+    """A version that this server has in memory."""
+
+    version: str
+    digest: Digest
+    classes: list[str]
+    input_shape: tuple[int, int, int] = Field(description="(C, H, W)", examples=[[1, 28, 28]])
+    default_effort: Effort
+    metrics: dict[str, float] = Field(description="Measured when the model was published")
+    training_data: TrainingData
+    training_recipe: dict[str, str | int | float | bool]
+    device: str
+
+
+class ModelSummary(BaseModel):
+    """A model of the store."""
+
+    name: str = Field(examples=["mnist"])
+    versions: list[str]
+    aliases: dict[str, str]
+    loaded: list[str] = Field(description="Versions that this server answers with")
+    default: bool = Field(description="Whether a request without `model` gets this one")
+
+
+class ModelDetails(ModelSummary):
+    """A model of the store, and its loaded versions."""
+
+    details: list[LoadedVersion]
+
+
+class ModelList(BaseModel):
+    """Every model of the store."""
+
+    models: list[ModelSummary]
+
+
+class Health(BaseModel):
+    """The process lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """The server takes work."""
+
+    status: Literal["ready"] = "ready"
+    models: list[ModelIdentity]

@@ -1,0 +1,99 @@
+"""What an operator can set, by `EABS_*` environment variables or arguments."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from model_store import BUNDLED, default_cache
+
+_REFERENCE = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]{0,63})(@(?P<version>[a-z0-9][a-z0-9._-]{0,63}))?")
+_DEVICE = r"auto|cpu|cuda(:\d+)?"
+
+MiB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """A model to serve: its name, and a version or an alias (none: the store's choice)."""
+
+    name: str
+    version: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelReference":
+        """Reads `name` or `name@version`.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        match = _REFERENCE.fullmatch(text)
+        if match is None:
+            raise ValueError(f"expected name or name@version, got {text!r}")
+        return cls(match["name"], match["version"])
+
+    def __str__(self) -> str:
+        return self.name if self.version is None else f"{self.name}@{self.version}"
+
+
+class Settings(BaseSettings):
+    """Everything that is configurable about one server process."""
+
+    model_config = SettingsConfigDict(env_prefix="EABS_", frozen=True, extra="forbid")
+
+    models: str = Field(
+        "mnist", description="Models to serve, `name` or `name@version`, comma-separated; the first is the default"
+    )
+    store: Path = Field(BUNDLED, description="The model store's folder")
+    cache_dir: Path | None = Field(
+        default_factory=default_cache, description="Where decoded candidate banks are kept between starts"
+    )
+    device: Annotated[str, Field(pattern=f"^({_DEVICE})$")] = Field("auto", description="auto, cpu, cuda or cuda:N")
+    threads: int = Field(0, ge=0, description="CPU threads of one inference; 0 is one a physical core")
+    host: str = Field("127.0.0.1", description="The address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one")
+
+    max_queue: int = Field(512, ge=1, description="Images that may wait for inference before a request is refused")
+    max_batch_size: int = Field(32, ge=1, description="Images that are inferred together at most")
+    batch_wait_ms: float = Field(2.0, ge=0, description="How long an idle engine waits for a batch to fill, in ms")
+    decode_threads: int = Field(2, ge=1, description="Images that are decoded at the same time")
+
+    max_images: int = Field(64, ge=1, description="Images in one request")
+    max_body_bytes: int = Field(16 * MiB, ge=1, description="Bytes of one request's body")
+    max_buffered_bytes: int = Field(512 * MiB, ge=1, description="Bytes of all requests' bodies together")
+    max_pixels: int = Field(4_000_000, ge=1, description="Pixels of one encoded image, before it is resized")
+    request_timeout_s: float = Field(30.0, gt=0, description="Time for one request, its body included, in s")
+
+    cache_bytes: int = Field(64 * MiB, ge=0, description="Memory for answers and images already seen; 0 turns it off")
+    cache_ttl_s: float = Field(3600.0, gt=0, description="How long an answer or image is kept, in s")
+
+    drain_delay_s: float = Field(
+        1.0, ge=0, description="After SIGTERM: how long new connections are still taken while /readyz says no, in s"
+    )
+    drain_timeout_s: float = Field(60.0, gt=0, description="After SIGTERM: how long accepted requests may take, in s")
+    stall_s: float = Field(120.0, gt=0, description="A batch that runs longer than this makes /readyz say no, in s")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged")
+    log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or plain text")
+
+    @field_validator("models")
+    @classmethod
+    def _references_are_readable(cls, models: str) -> str:
+        references = [ModelReference.parse(part.strip()) for part in models.split(",")]
+        if len(set(references)) != len(references):
+            raise ValueError(f"expected each model once, got {models!r}")
+        return models
+
+    @model_validator(mode="after")
+    def _a_full_request_fits_the_queue(self) -> "Settings":
+        if self.max_images > self.max_queue:
+            raise ValueError(f"max_images: expected at most max_queue ({self.max_queue}), got {self.max_images}")
+        return self
+
+    @property
+    def references(self) -> tuple[ModelReference, ...]:
+        """The models to serve; the first is the default."""
+        return tuple(ModelReference.parse(part.strip()) for part in self.models.split(","))

@@ -1,0 +1,55 @@
+"""A small random model in a store, and a real server that answers with it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import torch
+
+from eabs.architecture import PRESETS
+from eabs.networks import EABS
+from model_store import ModelStore
+from service.settings import Settings
+from tests.service.running_server import RunningServer
+from tests.service.small_model import small_draft
+
+
+@pytest.fixture(scope="session")
+def store_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with version 1 of `mnist`, which the alias `production` points at, and of `colour`."""
+    root = tmp_path_factory.mktemp("store")
+    store = ModelStore(root)
+    for name, preset, aliases in (("mnist", "mnist", ["production"]), ("colour", "supertraffic10", [])):
+        torch.manual_seed(0)
+        model = EABS(PRESETS[preset])
+        store.publish(model, small_draft(name, PRESETS[preset]), aliases=aliases)
+    return root
+
+
+@pytest.fixture(scope="session")
+def settings(store_root: Path) -> Settings:
+    """Settings for a small server on the test's store."""
+    return Settings(
+        store=store_root,
+        models="mnist,colour",
+        cache_dir=None,
+        device="cpu",
+        threads=1,
+        max_queue=256,
+        max_batch_size=8,
+    )
+
+
+@pytest.fixture(scope="session")
+def server(settings: Settings) -> Iterator[RunningServer]:
+    """A server on a free port of this machine, ready."""
+    with RunningServer(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(server: RunningServer) -> Iterator[httpx.Client]:
+    """A client of the server."""
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        yield client
