@@ -6,6 +6,7 @@
 
 from pathlib import Path
 
+from model_store.bank_cache import default_cache, prepare_inference
 from model_store.errors import (
     CorruptVersion,
     InvalidAliases,
@@ -59,4 +60,6 @@ __all__ = [
     "UnknownVersion",
     "VersionExists",
     "VersionInUse",
+    "default_cache",
+    "prepare_inference",
 ]

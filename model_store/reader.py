@@ -73,6 +73,8 @@ class ModelReader:
         Raises:
             InvalidName, UnknownModel, UnknownVersion, InvalidAliases.
         """
+        if reference is not None:
+            path_below(self.root, check_name(name), check_name(reference))
         versions, aliases = self.versions(name), self._aliases(name)
         if reference is None:
             reference = PRODUCTION if PRODUCTION in aliases else versions[-1]

@@ -4,10 +4,11 @@ Writers of one model take turns under a lock on its folder.
 """
 
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 
 from eabs.networks import EABS
@@ -47,7 +48,7 @@ class ModelStore(ModelReader):
         with self._writing(draft.name) as folder:
             disk.sweep(folder)
             versions, known = self._subfolders(draft.name), self._aliases(draft.name)
-            version = version or _next_number([*versions, *known, *aliases])
+            version = version or _next_number(versions, {*known, *aliases})
             if version in versions:
                 raise _exists(draft.name, version)
             _check_distinct([*versions, version], [*known, *aliases])
@@ -131,9 +132,10 @@ def _exists(name: str, version: str) -> VersionExists:
     return VersionExists(f"{name}/{version} exists, and versions are immutable")
 
 
-def _next_number(names: Iterable[str]) -> str:
+def _next_number(versions: Iterable[str], taken: Collection[str]) -> str:
     # Names are ASCII by rule, so isdecimal() means 0-9.
-    return str(1 + max((int(name) for name in names if name.isdecimal()), default=0))
+    last = max((int(version) for version in versions if version.isdecimal()), default=0)
+    return next(str(number) for number in count(last + 1) if str(number) not in taken)
 
 
 def _libraries() -> dict[str, str]:

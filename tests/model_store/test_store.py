@@ -1,12 +1,254 @@
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import torch
+
 from eabs.networks import EABS
+from model_store import disk
+from model_store.errors import (
+    InvalidAliases,
+    InvalidManifest,
+    InvalidName,
+    InvalidWeights,
+    ModelStoreError,
+    NameTaken,
+    UnknownAlias,
+    UnknownModel,
+    UnknownVersion,
+    VersionExists,
+    VersionInUse,
+)
 from model_store.manifest import ManifestDraft
 from model_store.store import ModelStore
+from tests.model_store.small import ARCHITECTURE, small_draft
 
 
-def test_a_published_model_loads(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    manifest = store.publish(model, draft, aliases=["production"])
+def snapshot(root: Path) -> dict[str, bytes]:
+    """Every file that readers see."""
+    files = (path for path in root.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
-    loaded = store.load("shapes")
 
-    assert loaded.manifest == manifest
-    assert not loaded.model.training
+def test_publishing_completes_the_draft(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    manifest = store.publish(model, draft)
+
+    assert ManifestDraft(**manifest.model_dump(include=set(ManifestDraft.model_fields))) == draft
+    assert manifest.version == "1"
+    assert datetime.now(UTC) - manifest.created < timedelta(minutes=1)
+    assert manifest.libraries["torch"] == torch.__version__
+    assert list(manifest.files) == ["weights.safetensors"]
+    assert store.manifest("shapes", "1") == manifest
+
+
+def test_versions_are_numbered_by_default(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    for version in (None, None, "9", None, "rc", None):
+        store.publish(model, draft, version=version)
+
+    assert store.versions("shapes") == ["1", "2", "9", "10", "11", "rc"]
+
+
+def test_a_number_that_an_alias_has_is_not_given_to_a_version(
+    store: ModelStore, model: EABS, draft: ManifestDraft
+) -> None:
+    store.publish(model, draft, aliases=["2"])
+
+    assert store.publish(model, draft).version == "3"
+
+
+def test_a_published_version_is_never_replaced(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    store.publish(model, draft)
+    before = snapshot(store.root)
+
+    with pytest.raises(VersionExists, match="shapes/1 exists"):
+        store.publish(model, draft, version="1", aliases=["production"])
+
+    assert snapshot(store.root) == before
+
+
+def test_a_version_that_a_lockless_publisher_made_first_is_not_replaced(
+    store: ModelStore, model: EABS, draft: ManifestDraft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_folder = disk.add_folder
+
+    def come_second(folder: Path, files: dict[str, bytes]) -> None:
+        add_folder(folder, {"first": b""})
+        add_folder(folder, files)
+
+    monkeypatch.setattr(disk, "add_folder", come_second)
+
+    with pytest.raises(VersionExists):
+        store.publish(model, draft)
+    assert [file.name for file in (store.root / "shapes" / "1").iterdir()] == ["first"]
+
+
+def race(count: int, publish: Callable[[], object]) -> list[object]:
+    """What `count` threads that publish at once got: a version or the class of an error."""
+    results: list[object] = []
+    barrier = threading.Barrier(count)
+
+    def run() -> None:
+        barrier.wait()
+        try:
+            results.append(publish())
+        except ModelStoreError as error:
+            results.append(type(error))
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_of_two_publishers_of_one_version_one_wins(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    results = race(2, lambda: store.publish(model, draft, version="1").version)
+
+    assert sorted(map(str, results)) == ["1", str(VersionExists)]
+    store.verify("shapes", "1")
+
+
+def test_publishers_that_name_no_version_get_one_each(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    results = race(5, lambda: store.publish(model, draft).version)
+
+    assert sorted(map(str, results)) == ["1", "2", "3", "4", "5"]
+
+
+def test_a_draft_of_another_architecture_is_refused(store: ModelStore, draft: ManifestDraft) -> None:
+    with pytest.raises(InvalidManifest, match="architecture: expected the model's"):
+        store.publish(EABS(replace(ARCHITECTURE, discriminator=(9,))), draft)
+
+    assert not store.root.exists()
+
+
+def test_weights_that_nobody_should_serve_are_refused(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    torch.nn.init.constant_(model.encoder.mean.bias, torch.nan)
+
+    with pytest.raises(InvalidWeights):
+        store.publish(model, draft)
+    assert not store.root.exists()
+
+
+def test_a_published_model_can_still_be_trained(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    store.publish(model, draft)
+
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_every_user_may_read_what_the_umask_lets_them(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    store.root.mkdir()
+    (store.root / "plain").mkdir()
+    (store.root / "plain" / "file").touch()
+
+    store.publish(model, draft)
+
+    version = store.root / "shapes" / "1"
+    assert version.stat().st_mode == (store.root / "plain").stat().st_mode
+    assert (version / "manifest.json").stat().st_mode == (store.root / "plain" / "file").stat().st_mode
+
+
+def test_a_model_folder_that_leads_out_of_the_store_is_not_published_to(
+    store: ModelStore, model: EABS, draft: ManifestDraft, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    store.root.mkdir()
+    (store.root / "shapes").symlink_to(outside)
+
+    with pytest.raises(InvalidName, match="leaves the store"):
+        store.publish(model, draft)
+    assert list(outside.iterdir()) == []
+
+
+def test_aliases_move_and_go(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    store.publish(model, draft, aliases=["production", "canary"])
+    store.publish(model, draft, aliases=["canary"])
+    assert store.aliases("shapes") == {"canary": "2", "production": "1"}
+
+    store.set_alias("shapes", "production", "2")
+    store.remove_alias("shapes", "canary")
+    assert store.aliases("shapes") == {"production": "2"}
+
+
+def test_a_reference_never_means_two_things(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    store.publish(model, draft, aliases=["stable"])
+    before = snapshot(store.root)
+
+    for attempt in (
+        lambda: store.publish(model, draft, version="stable"),
+        lambda: store.publish(model, draft, aliases=["1"]),
+        lambda: store.publish(model, draft, version="new", aliases=["new"]),
+        lambda: store.set_alias("shapes", "1", "1"),
+    ):
+        with pytest.raises(NameTaken, match=r"got (stable|1|new) for both"):
+            attempt()
+    assert snapshot(store.root) == before
+
+
+def test_an_alias_points_at_versions_only(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    store.publish(model, draft, aliases=["stable"])
+
+    for target in ("2", "stable"):
+        with pytest.raises(UnknownVersion):
+            store.set_alias("shapes", "production", target)
+    with pytest.raises(UnknownAlias, match="which has stable"):
+        store.remove_alias("shapes", "production")
+
+
+def test_writing_to_an_unknown_model_makes_no_folder(store: ModelStore) -> None:
+    for attempt in (
+        lambda: store.set_alias("shapes", "production", "1"),
+        lambda: store.remove_alias("shapes", "production"),
+        lambda: store.delete("shapes", "1"),
+    ):
+        with pytest.raises(UnknownModel):
+            attempt()
+    assert not store.root.exists()
+
+
+def test_damaged_aliases_are_not_overwritten(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    store.publish(model, draft)
+    (store.root / "shapes" / "aliases.json").write_text("{")
+
+    with pytest.raises(InvalidAliases):
+        store.set_alias("shapes", "production", "1")
+    assert (store.root / "shapes" / "aliases.json").read_text() == "{"
+
+
+def test_a_version_in_use_is_not_deleted(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    store.publish(model, draft, aliases=["production"])
+
+    with pytest.raises(VersionInUse, match="shapes/1 is what production points at"):
+        store.delete("shapes", "1")
+    store.verify("shapes", "1")
+
+
+def test_a_deleted_version_is_gone(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    store.publish(model, draft)
+    store.publish(model, draft)
+
+    store.delete("shapes", "1")
+    assert store.versions("shapes") == ["2"]
+
+    store.delete("shapes", "2")
+    assert store.names() == []
+    assert snapshot(store.root) == {}
+
+
+def test_publishing_sweeps_what_killed_publishers_left(
+    store: ModelStore, model: EABS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(model, small_draft())
+    shutil.copytree(store.root / "shapes" / "1", store.root / "shapes" / ".publishing-0123")
+    assert store.versions("shapes") == ["1"]
+    monkeypatch.setattr(disk.time, "time", lambda: datetime.now(UTC).timestamp() + disk.LEFT_OVER_AGE + 60)
+
+    store.publish(model, small_draft())
+
+    assert not (store.root / "shapes" / ".publishing-0123").exists()
