@@ -69,6 +69,9 @@ def test_an_architecture_that_cannot_be_built_is_refused(field: str, value: obje
         ("metrics", {"accuracy": math.nan}, "finite"),
         ("schema_version", 2, "schema_version"),
         ("colour", "red", "Extra inputs"),
+        ("version", "1", "Extra inputs"),
+        ("training_recipe", {"layers": [1, 2]}, "training_recipe"),
+        ("preprocessing", {"mode": "L", "size": 8, "value_range": (0, 255)}, "value_range"),
         (
             "calibration",
             {"temperature": 1.0, "effort": "fast", "scores": SCORES},
@@ -90,11 +93,11 @@ def test_a_draft_that_contradicts_itself_is_refused(field: str, value: object, m
     ("field", "value", "message"),
     [
         ("version", ".publishing", "expected a name"),
-        ("created", datetime(2026, 1, 1), "timezone"),  # noqa: DTZ001
+        ("created", datetime(2026, 1, 1), "timezone"),
         ("created", datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=2))), "expected a time in UTC"),
         ("files", {}, "expected weights.safetensors"),
         ("files", {"../weights.safetensors": "sha256:" + "a" * 64}, "expected a name"),
-        ("files", {"weights.safetensors": "md5:" + "a" * 64}, "files.weights.safetensors"),
+        ("files", {"weights.safetensors": "md5:" + "a" * 64}, "should match pattern"),
         ("files", dict.fromkeys(["weights.safetensors", "manifest.json"], "sha256:" + "a" * 64), "not manifest.json"),
     ],
 )
@@ -131,13 +134,20 @@ def test_a_manifest_cannot_be_changed() -> None:
 def test_damaged_bytes_are_corrupt() -> None:
     data = Manifest.model_validate(manifest_fields()).to_bytes()
 
-    with pytest.raises(CorruptVersion, match="shapes/1/manifest.json"):
+    with pytest.raises(CorruptVersion, match=r"shapes/1/manifest\.json"):
         Manifest.from_bytes(data.replace(b'"beta": 1.0', b'"beta": 2.0'), file="shapes/1/manifest.json")
+
+
+def test_a_manifest_without_its_seal_is_corrupt() -> None:
+    text = Manifest.model_validate(manifest_fields()).model_dump_json()
+
+    with pytest.raises(CorruptVersion, match="no checksum"):
+        Manifest.from_bytes(text.encode())
 
 
 @pytest.mark.parametrize("fields", [{}, {"name": "shapes"}])
 def test_intact_bytes_that_mean_no_manifest_are_invalid(fields: dict[str, object]) -> None:
-    with pytest.raises(InvalidManifest, match="shapes/1/manifest.json.*Field required"):
+    with pytest.raises(InvalidManifest, match=r"shapes/1/manifest\.json: (?s:.*)Field required"):
         Manifest.from_bytes(seal(fields), file="shapes/1/manifest.json")
 
 
@@ -158,7 +168,17 @@ def test_a_draft_has_defaults_for_inference(draft: ManifestDraft) -> None:
 
 @pytest.mark.parametrize(
     ("score", "expected"),
-    [(-math.inf, 1.0), (0.5, 1.0), (1.0, 1.0), (1.5, 4 / 5), (2.0, 4 / 5), (2.5, 2 / 5), (3.0, 2 / 5), (9.0, 1 / 5)],
+    [
+        (-math.inf, 1.0),
+        (0.5, 1.0),
+        (1.0, 1.0),
+        (1.5, 4 / 5),
+        (2.0, 4 / 5),
+        (2.5, 2 / 5),
+        (3.0, 2 / 5),
+        (9.0, 1 / 5),
+        (math.inf, 1 / 5),
+    ],
 )
 def test_typicality_counts_the_scores_that_are_no_better(score: float, expected: float) -> None:
     assert Calibration(temperature=1.0, effort="fast", scores=SCORES).typicality(0, score) == expected

@@ -6,7 +6,7 @@ from model_store.errors import InvalidName
 from model_store.names import check_name, is_name, natural_key, path_below
 
 
-@pytest.mark.parametrize("name", ["mnist", "1", "0.9-rc_1", "a" * 64])
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "1", "0..1", "v1.2-rc.3", "a" * 64])
 def test_a_name_of_safe_characters_is_accepted(name: str) -> None:
     assert check_name(name) == name
 
@@ -73,6 +73,17 @@ def test_a_link_within_the_root_is_followed(tmp_path: Path) -> None:
     assert path_below(tmp_path, "mnist", "1") == tmp_path.resolve() / "digits" / "1"
 
 
+def test_a_root_may_be_a_link_itself(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "models")
+
+    assert path_below(tmp_path / "link", "mnist") == tmp_path.resolve() / "models" / "mnist"
+
+
+def test_a_path_below_the_root_need_not_exist(tmp_path: Path) -> None:
+    assert not path_below(tmp_path / "models", "mnist").exists()
+
+
 def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mnist").symlink_to(tmp_path / "mnist")
 
@@ -81,9 +92,9 @@ def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
 
 
 def test_names_sort_as_people_count() -> None:
-    ordered = ["1", "2", "10", "10.1", "beta", "v1.9", "v1.10", "v2"]
+    shuffled = ["v2", "10", "beta", "2", "v1.10", "10.1", "1", "v1.9"]
 
-    assert sorted(reversed(ordered), key=natural_key) == ordered
+    assert sorted(shuffled, key=natural_key) == ["1", "2", "10", "10.1", "beta", "v1.9", "v1.10", "v2"]
 
 
 def test_equal_numbers_still_have_one_order() -> None:
