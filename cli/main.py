@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
 
+from cli import evaluate, models
 from cli.train import train
 
 app = typer.Typer(
@@ -24,6 +25,8 @@ def root() -> None:
 
 
 app.command()(train)
+app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="evaluate")
 
 
 def main() -> None:

@@ -28,10 +28,11 @@ def train(
         typer.Option(min=0, help="Weight of the inference-aware loss, an addition to the paper; 0 is off."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the weights, the noise and the order.")] = 0,
+    checkpoint_seconds: Annotated[float, typer.Option(min=0, help="Between checkpoints.")] = 60.0,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves it to PyTorch.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the last validation as JSON.")] = False,
 ) -> None:
-    """Train a model, with checkpoints every minute, a CSV log and TensorBoard curves in the run folder."""
+    """Train a model, with regular checkpoints, a CSV log and TensorBoard curves in the run folder."""
     if threads:
         torch.set_num_threads(threads)
     overrides: dict[str, Any] = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
@@ -41,7 +42,7 @@ def train(
         recipe = replace(recipe, seed=seed, **{k: v for k, v in overrides.items() if v is not None})
         if inference_aware is not None:
             recipe = replace(recipe, objective=replace(recipe.objective, rival_search=inference_aware))
-        trainer = Trainer(data_set, recipe, out, device=_device(device))
+        trainer = Trainer(data_set, recipe, out, device=_device(device), checkpoint_seconds=checkpoint_seconds)
         resumed_at = trainer.resume()
     except (DatasetError, RunError, ValueError, RuntimeError) as error:
         fail(str(error), usage=True)

@@ -29,7 +29,6 @@ from training.run_folder import (
 )
 from training.validation import Validation, validate
 
-_CHECKPOINT_SECONDS = 60.0
 _ADAM_BETAS = (0.9, 0.999)
 
 
@@ -50,9 +49,20 @@ Report = Callable[[Progress], None]
 class Trainer:
     """One run: the networks, their two optimisers, the data, and the folder that it is kept in."""
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, out: Path, *, device: torch.device) -> None:
+    def __init__(
+        self, dataset: Dataset, recipe: Recipe, out: Path, *, device: torch.device, checkpoint_seconds: float = 60.0
+    ) -> None:
+        """Starts or joins the run in `out`, with a checkpoint every `checkpoint_seconds` and after every epoch.
+
+        Raises:
+            RunError: `out` holds a run of something else.
+            ValueError: the training split is smaller than a batch.
+        """
         kept, held_out = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
+        if len(kept) < recipe.batch:
+            raise ValueError(f"batch: expected at most the {len(kept)} training images, got {recipe.batch}")
         self.recipe = recipe
+        self._checkpoint_seconds = checkpoint_seconds
         self.device = device
         self.train = kept.to(device)
         self.validation = held_out.to(device)
@@ -85,12 +95,13 @@ class Trainer:
         return self.step
 
     def run(self, report: Report = lambda _: None) -> None:
-        """Trains to the end, checkpointing every minute and at every epoch's end."""
+        """Trains to the end."""
         saved = time.monotonic()
+        order = self._order(self.step // self.steps_per_epoch)
         with SummaryWriter(str(self.folder.path / "tensorboard"), purge_step=self.step) as board:
             while self.step < self.steps:
                 epoch, place = divmod(self.step, self.steps_per_epoch)
-                if place == 0 or "order" not in locals():
+                if place == 0:
                     order = self._order(epoch)
                 terms = self._update(order[place * self.recipe.batch : (place + 1) * self.recipe.batch])
                 self.step += 1
@@ -100,7 +111,7 @@ class Trainer:
                     if (epoch + 1) % self.recipe.validate_every == 0 or self.step == self.steps:
                         validation = self._validate()
                     self._log(board, epoch + 1, terms, validation)
-                if ended or time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                if ended or time.monotonic() - saved > self._checkpoint_seconds:
                     self.save(validation)
                     saved = time.monotonic()
                 report(Progress(self.step, self.steps, epoch + 1, terms, validation))

@@ -1,0 +1,69 @@
+"""`eabs evaluate`: what a published model is worth on its test images."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cli.console import fail, print_json, progress_bar, stdout
+from eabs.inference import EFFORTS, Effort
+from model_store import BUNDLED, ModelStore, ModelStoreError, default_cache, prepare_inference
+from training.datasets import DatasetError, Split, holdout, load_dataset
+from training.evaluation import measure_accuracy
+
+app = typer.Typer(help="Measure a published model.", no_args_is_help=True)
+
+
+@app.callback()
+def root() -> None:
+    """Measure a published model."""
+
+
+@app.command()
+def accuracy(
+    model: Annotated[str, typer.Option(help="The model's name, with @version or @alias if wanted.")],
+    data: Annotated[Path, typer.Option(help="Folder with the official files of the set that it was trained on.")],
+    store: Annotated[Path, typer.Option(envvar="EABS_STORE", help="The store's folder.")] = BUNDLED,
+    effort: Annotated[Effort, typer.Option(help="fast, standard or thorough.")] = "standard",
+    split: Annotated[
+        Literal["test", "validation"], typer.Option(help="Choose settings on validation; measure on test.")
+    ] = "test",
+    images: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Classify a split by latent inference and count."""
+    name, _, reference = model.partition("@")
+    try:
+        loaded = ModelStore(store).load(name, reference or None, device=device)
+        manifest = loaded.manifest
+        dataset = load_dataset(manifest.training_data.dataset, data)
+    except (ModelStoreError, DatasetError) as error:
+        fail(str(error))
+    chosen = dataset.test
+    if split == "validation":
+        recipe = manifest.training_recipe
+        _, chosen = holdout(dataset.train, float(recipe["validation_fraction"]), int(recipe["seed"]))
+    chosen = Split(chosen.images[:images], chosen.labels[:images])
+    inference = prepare_inference(loaded, cache=default_cache())
+    with progress_bar() as bar:
+        task = bar.add_task("classifying", total=len(chosen), note="")
+        found = measure_accuracy(inference, chosen, EFFORTS[effort], lambda count: bar.update(task, advance=count))
+    result = {
+        "model": {"name": manifest.name, "version": manifest.version, "digest": loaded.digest},
+        "split": split,
+        "effort": effort,
+        "images": found.images,
+        "correct": found.correct,
+        "accuracy": found.accuracy,
+        "per_class": dict(zip(manifest.classes, found.per_class, strict=True)),
+        "seconds": round(found.seconds, 1),
+    }
+    if as_json:
+        print_json(result)
+    else:
+        stdout.print(
+            f"{manifest.name} version {manifest.version}, {effort}: {found.correct} of {found.images} {split} "
+            f"images right, {found.accuracy:.2%}, {1000 * found.seconds / found.images:.1f} ms an image",
+            highlight=False,
+        )

@@ -1,0 +1,124 @@
+"""`eabs models`: what is published, and publishing."""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.table import Table
+
+from cli.console import fail, print_json, progress_bar, stdout
+from eabs.inference import Effort
+from model_store import BUNDLED, ModelStore, ModelStoreError
+from training.datasets import DatasetError, load_dataset
+from training.export import draft_of_run
+from training.run_folder import RunError, RunFolder
+
+app = typer.Typer(help="List, show, publish, verify, alias and delete models.", no_args_is_help=True)
+
+Store = Annotated[Path, typer.Option(envvar="EABS_STORE", help="The store's folder.")]
+Name = Annotated[str, typer.Argument(help="The model's name.")]
+Version = Annotated[str, typer.Argument(help="One of its versions.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command("list")
+def list_models(store: Store = BUNDLED, as_json: Json = False) -> None:
+    """List every model with its versions and aliases."""
+    models = ModelStore(store)
+    try:
+        found = [
+            {"name": name, "versions": models.versions(name), "aliases": models.aliases(name)}
+            for name in models.names()
+        ]
+    except ModelStoreError as error:
+        fail(str(error))
+    if as_json:
+        print_json(found)
+        return
+    table = Table("name", "versions", "aliases")
+    for model in found:
+        aliases = ", ".join(f"{alias} -> {version}" for alias, version in models.aliases(str(model["name"])).items())
+        table.add_row(str(model["name"]), ", ".join(model["versions"]), aliases)
+    stdout.print(table)
+
+
+@app.command()
+def show(
+    name: Name,
+    reference: Annotated[str | None, typer.Argument(help="A version or an alias; the served one if left out.")] = None,
+    store: Store = BUNDLED,
+) -> None:
+    """Print the manifest of a version as JSON, without its calibration scores."""
+    models = ModelStore(store)
+    try:
+        manifest = models.manifest(name, models.resolve(name, reference))
+    except ModelStoreError as error:
+        fail(str(error))
+    print_json(manifest.model_dump(mode="json", exclude={"calibration": {"scores"}}))
+
+
+@app.command()
+def publish(
+    run: Annotated[Path, typer.Argument(help="A run folder of `eabs train`.")],
+    data: Annotated[Path, typer.Option(help="Folder with the official files that it was trained on.")],
+    store: Annotated[Path, typer.Option(envvar="EABS_STORE", help="The store's folder; made if it is not there.")],
+    name: Annotated[str | None, typer.Option(help="The model's name; the data set's if left out.")] = None,
+    version: Annotated[str | None, typer.Option(help="The next number if left out.")] = None,
+    alias: Annotated[list[str] | None, typer.Option(help="Aliases to point at it.")] = None,
+    effort: Annotated[Effort, typer.Option(help="What requests get that ask for none.")] = "standard",
+    calibration_images: Annotated[int, typer.Option(min=100, help="Validation images that calibrate it.")] = 2000,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Calibrate a run on its validation split and publish it as a new, immutable version."""
+    try:
+        dataset = load_dataset(RunFolder(run).description().dataset, data)
+        with progress_bar() as bar:
+            task = bar.add_task("calibrating", total=calibration_images, note="")
+            model, draft = draft_of_run(
+                run,
+                dataset,
+                name=name or dataset.name,
+                effort=effort,
+                calibration_images=calibration_images,
+                device=torch.device(device),
+                advance=lambda count: bar.update(task, advance=count),
+            )
+        manifest = ModelStore(store).publish(model, draft, version=version, aliases=alias or ())
+    except (RunError, DatasetError, ModelStoreError, ValueError) as error:
+        fail(str(error))
+    if as_json:
+        print_json({"name": manifest.name, "version": manifest.version, "metrics": manifest.metrics})
+    else:
+        stdout.print(f"published {manifest.name} version {manifest.version}: {manifest.metrics}")
+
+
+@app.command()
+def verify(name: Name, version: Version, store: Store = BUNDLED) -> None:
+    """Check every file of a version against its manifest; exit 1 where one differs."""
+    try:
+        ModelStore(store).verify(name, version)
+    except ModelStoreError as error:
+        fail(str(error))
+    stdout.print(f"{name} version {version}: every file is as it was published")
+
+
+@app.command()
+def alias(name: Name, alias: Annotated[str, typer.Argument()], version: Version, store: Store = BUNDLED) -> None:
+    """Point an alias, such as `production`, at a version."""
+    try:
+        ModelStore(store).set_alias(name, alias, version)
+    except ModelStoreError as error:
+        fail(str(error))
+    stdout.print(f"{name}@{alias} -> {version}")
+
+
+@app.command()
+def delete(name: Name, version: Version, store: Store = BUNDLED) -> None:
+    """Delete a version that no alias points at."""
+    try:
+        ModelStore(store).delete(name, version)
+    except ModelStoreError as error:
+        fail(str(error))
+    stdout.print(f"deleted {name} version {version}")

@@ -1,0 +1,32 @@
+"""A data set of real digits, small enough to train on in a test, in the official format."""
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    header = bytes((0, 0, 8, values.ndim)) + struct.pack(f">{values.ndim}I", *values.shape)
+    path.write_bytes(gzip.compress(header + values.astype(np.uint8).tobytes()))
+
+
+@pytest.fixture(scope="session")
+def mnist_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty real digits and, for training, each also shifted by up to a pixel: 20 test and 180 training images."""
+    folder = tmp_path_factory.mktemp("mnist")
+    files = sorted(EXAMPLES.glob("mnist-?-?.png"))
+    digits = np.stack([np.asarray(Image.open(file)) for file in files])
+    labels = np.array([int(file.name.split("-")[1]) for file in files])
+    shifts = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    shifted = np.concatenate([np.roll(digits, shift, axis=(1, 2)) for shift in shifts])
+    write_idx(folder / "train-images-idx3-ubyte.gz", shifted)
+    write_idx(folder / "train-labels-idx1-ubyte.gz", np.tile(labels, len(shifts)))
+    write_idx(folder / "t10k-images-idx3-ubyte.gz", digits)
+    write_idx(folder / "t10k-labels-idx1-ubyte.gz", labels)
+    return folder

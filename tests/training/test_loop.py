@@ -1,0 +1,98 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.datasets import load_dataset
+from training.loop import Progress, Trainer
+from training.recipe import Recipe, recipe_for
+from training.run_folder import RunFolder
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return replace(recipe_for("quick", "mnist"), epochs=3, batch=32, validation_candidates=32)
+
+
+def train(folder: Path, recipe: Recipe, out: Path) -> list[Progress]:
+    seen: list[Progress] = []
+    trainer = Trainer(load_dataset("mnist", folder), recipe, out, device=CPU)
+    trainer.resume()
+    trainer.run(seen.append)
+    return seen
+
+
+def test_training_lowers_the_loss_and_reports_latent_validation(
+    mnist_folder: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    seen = train(mnist_folder, replace(recipe, epochs=8, validate_every=8), tmp_path)
+    assert [progress.step for progress in seen] == list(range(1, 41))
+    assert seen[-1].terms.total < 0.6 * seen[0].terms.total
+    assert seen[-1].validation is not None
+    assert 0 <= seen[-1].validation.latent <= 1
+    assert all(progress.validation is None for progress in seen[:-1])
+
+
+def test_the_log_has_a_row_an_epoch_and_tensorboard_its_events(
+    mnist_folder: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    train(mnist_folder, replace(recipe, epochs=2), tmp_path)
+    with (tmp_path / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["step"], row["epoch"]) for row in rows] == [("5", "1"), ("10", "2")]
+    assert all(float(row["latent"]) >= 0 and float(row["discriminative"]) > 0 for row in rows)
+    assert list((tmp_path / "tensorboard").glob("events.*"))
+
+
+def test_both_players_move(mnist_folder: Path, recipe: Recipe, tmp_path: Path) -> None:
+    trainer = Trainer(load_dataset("mnist", mnist_folder), replace(recipe, epochs=1), tmp_path, device=CPU)
+    before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    trainer.run()
+    still = [name for name, p in trainer.model.named_parameters() if torch.equal(p, before[name])]
+    assert still == []
+
+
+def test_a_batch_larger_than_the_data_is_refused(mnist_folder: Path, recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected at most the 162 training images, got 500"):
+        Trainer(load_dataset("mnist", mnist_folder), replace(recipe, batch=500), tmp_path, device=CPU)
+
+
+def test_a_run_killed_without_warning_resumes_to_the_numbers_of_an_undisturbed_one(
+    mnist_folder: Path, tmp_path: Path
+) -> None:
+    def command(out: Path) -> list[str]:
+        options = f"--dataset mnist --epochs 3 --batch 32 --checkpoint-seconds 0 --threads 1 --device cpu --out {out}"
+        return [sys.executable, "-m", "cli.main", "train", "--data", str(mnist_folder), *options.split()]
+
+    def step_of(out: Path) -> int:
+        checkpoint = RunFolder(out).load()
+        return 0 if checkpoint is None else checkpoint.step
+
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    subprocess.run(command(undisturbed), check=True, capture_output=True)
+    for past in (2, 7):  # in the middle of the first epoch, then of the second
+        process = subprocess.Popen(command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while step_of(killed) < past and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert past <= step_of(killed) < 15
+    subprocess.run(command(killed), check=True, capture_output=True)
+
+    expected, found = RunFolder(undisturbed).load(), RunFolder(killed).load()
+    assert expected is not None
+    assert found is not None
+    assert (found.step, found.metrics) == (expected.step, expected.metrics)
+    assert found.tensors.keys() == expected.tensors.keys()
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in expected.tensors.items())
+    assert (killed / "log.csv").read_text() == (undisturbed / "log.csv").read_text()

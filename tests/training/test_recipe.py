@@ -1,0 +1,33 @@
+from dataclasses import replace
+
+import pytest
+
+from training.recipe import PRESETS, recipe_for
+
+
+def test_the_paper_preset_is_the_papers_recipe() -> None:
+    paper = recipe_for("paper", "mnist")
+    assert (paper.epochs, paper.batch, paper.learning_rate, paper.augmentation_std) == (500, 512, 1e-3, 0.2)
+    assert (paper.objective.beta, paper.objective.gamma, paper.objective.rival_search) == (1.0, 10.0, 0.0)
+    assert paper.validation_fraction == 0.1
+
+
+def test_halving_halves_every_200_epochs() -> None:
+    paper = PRESETS["paper"]
+    assert [paper.learning_rate_factor(epoch * 7, 7) for epoch in (0, 199, 200, 399, 400, 499)] == [
+        1, 1, 0.5, 0.5, 0.25, 0.25,
+    ]  # fmt: skip
+
+
+def test_one_cycle_warms_up_and_falls_to_zero() -> None:
+    quick = replace(PRESETS["quick"], epochs=10)
+    factors = [quick.learning_rate_factor(step, 10) for step in range(100)]
+    assert factors[0] == pytest.approx(0.04)
+    assert max(factors) == factors[10] == 1
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[-1] < 0.001
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(ValueError, match="'slow': expected one of paper, quick"):
+        recipe_for("slow", "mnist")

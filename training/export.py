@@ -1,0 +1,105 @@
+"""From a training run to a published model: calibration on the validation split, and the manifest's draft."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from eabs.architecture import PRESETS as ARCHITECTURES
+from eabs.candidates import DEFAULT_CANDIDATES
+from eabs.inference import EFFORTS, Effort, LatentInference
+from eabs.networks import EABS
+from model_store import ArchitectureSpec, Calibration, ManifestDraft, Preprocessing, TrainingData
+from training.datasets import CLASS_LABELS, Dataset, Split, holdout
+from training.evaluation import latent_scores
+from training.run_folder import RunError, RunFolder
+
+_SCORE_DECIMALS = 3
+
+
+def draft_of_run(
+    run: Path,
+    dataset: Dataset,
+    *,
+    name: str,
+    effort: Effort = "standard",
+    calibration_images: int = 2000,
+    seed: int = 0,
+    device: torch.device,
+    advance: Callable[[int], None] = lambda _: None,
+) -> tuple[EABS, ManifestDraft]:
+    """The networks of a run's newest checkpoint and the draft of their manifest.
+
+    Args:
+        run: a folder that the training loop made.
+        dataset: the set that the run trained on, for its validation split.
+        name: what the model is to be called.
+        effort: the default effort, with which the calibration is measured.
+        calibration_images: how many images of the validation split calibrate it, at most.
+        seed: of the served model's candidates and noise.
+        device: where the calibration runs.
+        advance: told how many images are done.
+
+    Raises:
+        RunError: the run has no checkpoint, or was trained on other files than `dataset`'s.
+    """
+    folder = RunFolder(run)
+    description, checkpoint = folder.description(), folder.load()
+    if description.sources != dataset.sources:
+        raise RunError(f"{run} was trained on other files: expected {description.sources}, got {dataset.sources}")
+    model = folder.model().to(device)
+    recipe = description.recipe
+    _, held_out = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
+    split = Split(held_out.images[:calibration_images], held_out.labels[:calibration_images])
+    inference = LatentInference.prepare(model, beta=recipe.objective.beta, seed=seed)
+    scores = latent_scores(inference, split.images, EFFORTS[effort], advance)
+    accuracy = (scores.argmin(1) == split.labels).float().mean().item()
+    metrics = {f"validation_accuracy_{effort}": accuracy, "validation_images": float(len(split))}
+    architecture = ARCHITECTURES[description.dataset]
+    channels, size, _ = architecture.image
+    flat_recipe = asdict(recipe)
+    flat_recipe |= flat_recipe.pop("objective") | {"steps": checkpoint.step if checkpoint else 0}
+    draft = ManifestDraft(
+        name=name,
+        architecture=ArchitectureSpec.from_architecture(architecture),
+        classes=CLASS_LABELS[description.dataset],
+        preprocessing=Preprocessing(mode="L" if channels == 1 else "RGB", size=size),
+        default_effort=effort,
+        candidates=DEFAULT_CANDIDATES,
+        beta=recipe.objective.beta,
+        seed=seed,
+        training_data=TrainingData(
+            dataset=description.dataset,
+            splits={"train": description.train_images, "validation": description.validation_images},
+            sources=description.sources,
+        ),
+        training_recipe=flat_recipe,
+        metrics=metrics,
+        calibration=calibrate(scores, split.labels, effort),
+    )
+    return model, draft
+
+
+def calibrate(scores: Tensor, labels: Tensor, effort: Effort) -> Calibration:
+    """What scores mean, from scores (N, K) of images with labels (N,).
+
+    The temperature minimises the cross-entropy of softmax(-l / temperature) (Guo et al., On Calibration of Modern
+    Neural Networks, 2017); the scores of each class's own images make `typicality` a conformal p-value.
+    """
+    own = scores.gather(1, labels[:, None]).squeeze(1)
+    by_class = [own[labels == k].sort().values.tolist() for k in range(scores.shape[1])]
+    return Calibration(
+        temperature=_temperature(scores, labels),
+        effort=effort,
+        scores=[[round(score, _SCORE_DECIMALS) for score in known] for known in by_class],
+    )
+
+
+def _temperature(scores: Tensor, labels: Tensor) -> float:
+    # The loss has one minimum in log temperature, so a grid as fine as the answer's use is enough.
+    candidates = torch.logspace(-1, 3, 400, dtype=torch.float64)
+    losses = torch.stack([F.cross_entropy(-scores.double() / t, labels) for t in candidates])
+    return candidates[losses.argmin()].item()
