@@ -8,6 +8,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import typer
 
 from cli import evaluate, models
+from cli.classify import certify, classify
+from cli.serve import serve
 from cli.train import train
 
 app = typer.Typer(
@@ -24,7 +26,8 @@ def root() -> None:
     """Robust image classification by analysis-by-synthesis."""
 
 
-app.command()(train)
+for command in (serve, classify, certify, train):
+    app.command()(command)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 

@@ -1,0 +1,53 @@
+"""A picture of one answer: the input, and what each class's generator made of it."""
+
+import base64
+import io
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from service.schemas import ExplainedClassScore, ImageClassification
+
+_TILE, _GAP, _CAPTION, _COLUMNS = 112, 18, 44, 5
+_INK, _PALE, _ACCENT, _PAPER = "#1d2433", "#5b6472", "#0b7a53", "#ffffff"
+
+
+def draw_figure(encoded: bytes, result: ImageClassification, out: Path) -> None:
+    """Draws the input beside every class's reconstruction and its distance, the prediction framed.
+
+    Args:
+        encoded: the image as it was classified.
+        result: its answer, explained.
+        out: the PNG that is written.
+    """
+    classes = [score for score in result.classes if isinstance(score, ExplainedClassScore)]
+    rows = -(-len(classes) // _COLUMNS)
+    pitch_x, pitch_y = _TILE + _GAP, _TILE + _CAPTION + _GAP
+    left = 2 * _TILE + 3 * _GAP
+    height = _GAP + rows * pitch_y
+    canvas = Image.new("RGB", (left + _COLUMNS * pitch_x, height), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+
+    with Image.open(io.BytesIO(encoded)) as image:
+        big = image.convert("RGB").resize((2 * _TILE, 2 * _TILE), Image.Resampling.NEAREST)
+    top = (height - 2 * _TILE - _CAPTION) // 2
+    canvas.paste(big, (_GAP, top))
+    _caption(draw, (_GAP, top + 2 * _TILE), f"input: {result.prediction.label}", f"typicality {result.typicality:.2f}")
+
+    for place, score in enumerate(classes):
+        row, column = divmod(place, _COLUMNS)
+        corner = (left + column * pitch_x, _GAP + row * pitch_y)
+        with Image.open(io.BytesIO(base64.b64decode(score.reconstruction))) as image:
+            canvas.paste(image.convert("RGB").resize((_TILE, _TILE), Image.Resampling.NEAREST), corner)
+        if score.index == result.prediction.index:
+            x, y = corner
+            draw.rectangle((x - 4, y - 4, x + _TILE + 3, y + _TILE + 3), outline=_ACCENT, width=4)
+        below = (corner[0], corner[1] + _TILE)
+        _caption(draw, below, f"class {score.label}", f"distance {score.reconstruction_distance:.2f}")
+    canvas.save(out, format="PNG", optimize=True)
+
+
+def _caption(draw: ImageDraw.ImageDraw, corner: tuple[int, int], title: str, detail: str) -> None:
+    x, y = corner
+    draw.text((x, y + 6), title, fill=_INK, font=ImageFont.load_default(15))
+    draw.text((x, y + 24), detail, fill=_PALE, font=ImageFont.load_default(13))
