@@ -125,6 +125,10 @@ class Batcher:
         finally:
             self._withdraw(items)
 
+    def _limit(self, job: Job[Any]) -> int:
+        """Images of a job that go together: each is optimised from several starts at once."""
+        return max(1, self._max_batch_size // job.settings.starts)
+
     def _withdraw(self, items: Iterable[_Item]) -> None:
         for item in items:
             item.future.cancel()
@@ -159,7 +163,7 @@ class Batcher:
         arrived = min(item.arrived for items in self._queues[job].values() for item in items)
         try:
             async with asyncio.timeout_at(arrived + self._batch_wait_s):
-                while not self._closing and len(self._queues) == 1 and 0 < self.depth < self._max_batch_size:
+                while not self._closing and len(self._queues) == 1 and 0 < self.depth < self._limit(job):
                     self._arrived.clear()
                     await self._arrived.wait()
         except TimeoutError:
@@ -169,7 +173,7 @@ class Batcher:
         """The next batch, one image of each request in turn; the job goes to the end of the line."""
         requests = self._queues.pop(job, OrderedDict())
         batch: list[_Item] = []
-        while requests and len(batch) < self._max_batch_size:
+        while requests and len(batch) < self._limit(job):
             ticket, items = requests.popitem(last=False)
             item = next(iter(items))
             del items[item]

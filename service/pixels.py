@@ -1,6 +1,5 @@
 """Pixels that a client sends as JSON numbers: they must be exactly what the model takes."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -67,7 +66,7 @@ def _check_numbers(flat: Sequence[object], scale: int, where: str) -> None:
             raise Invalid(f"{where}: expected {allowed}, got {_kind(value)} at position {index}")
         if not 0 <= value <= scale:
             shown = value if isinstance(value, float) or abs(value) < 10**9 else "a huge integer"
-            hint = "" if scale != 1 or not math.isfinite(value) else ' (set "scale": 255 for values of 0..255)'
+            hint = ' (set "scale": 255 for values of 0..255)' if scale == 1 and 1 < value <= 255 else ""
             raise Invalid(f"{where}: expected {allowed}, got {shown} at position {index}{hint}")
 
 

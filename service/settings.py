@@ -57,7 +57,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one")
 
     max_queue: int = Field(512, ge=1, description="Images that may wait for inference before a request is refused")
-    max_batch_size: int = Field(32, ge=1, description="Images that are inferred together at most")
+    max_batch_size: int = Field(
+        32, ge=1, description="Images, times the starts of each, that are inferred together at most"
+    )
     batch_wait_ms: float = Field(2.0, ge=0, description="How long an idle engine waits for a batch to fill, in ms")
     decode_threads: int = Field(2, ge=1, description="Images that are decoded at the same time")
 
