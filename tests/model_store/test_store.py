@@ -1,5 +1,6 @@
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -247,7 +248,8 @@ def test_publishing_sweeps_what_killed_publishers_left(
     store.publish(model, small_draft())
     shutil.copytree(store.root / "shapes" / "1", store.root / "shapes" / ".publishing-0123")
     assert store.versions("shapes") == ["1"]
-    monkeypatch.setattr(disk.time, "time", lambda: datetime.now(UTC).timestamp() + disk.LEFT_OVER_AGE + 60)
+    later = time.time() + disk.LEFT_OVER_AGE + 60
+    monkeypatch.setattr(time, "time", lambda: later)
 
     store.publish(model, small_draft())
 
