@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model_store import ModelStore
+from service.answers import certification, classification, posterior
+from service.images import ServedImage
+from service.jobs import Bounds, Certify, Scores
+from service.served_model import ServedModel, load_model
+from service.settings import ModelReference
+
+IMAGE = ServedImage(np.zeros((1, 28, 28), np.float32), "sha256:0")
+SCORES = Scores(
+    np.arange(10, 0, -1, dtype=np.float32), np.arange(10, dtype=np.float32), np.zeros((10, 1, 28, 28), np.uint8)
+)
+BOUNDS = np.array([0.5, 3, 2, 4, -1, 5, 6, 7, 8, np.inf], np.float32)
+
+
+@pytest.fixture(scope="module")
+def model(store_root: Path) -> ServedModel:
+    return load_model(ModelStore(store_root), ModelReference("mnist"), device=torch.device("cpu"), cache_dir=None)
+
+
+def test_the_posterior_is_a_softmax_of_the_scores_over_the_temperature() -> None:
+    expected = (-torch.from_numpy(SCORES.scores) / 3).softmax(0)
+    np.testing.assert_allclose(posterior(SCORES.scores, 3.0), expected, rtol=1e-5)
+
+
+def test_huge_scores_have_a_posterior() -> None:
+    assert posterior(np.array([1e6, 2e6], np.float32), 1.0) == [1.0, 0.0]
+
+
+def test_the_lowest_score_wins(model: ServedModel) -> None:
+    answer = classification(model, IMAGE, SCORES, bounds=None, explain=False, cached=False)
+    assert answer.prediction.index == 9
+    assert answer.classes[9].log_likelihood == -1
+    assert answer.classes[9].reconstruction_distance == 9
+
+
+def test_typicality_is_the_calibrations(model: ServedModel) -> None:
+    answer = classification(model, IMAGE, SCORES, bounds=None, explain=False, cached=False)
+    assert answer.typicality == model.calibration.typicality(9, 1.0)
+
+
+def test_a_certificate_of_the_served_class_keeps_its_radius(model: ServedModel) -> None:
+    bounds = Bounds(prediction=9, radius=0.25, bounds=BOUNDS)
+    certificate = classification(model, IMAGE, SCORES, bounds=bounds, explain=False, cached=False).certificate
+    assert certificate is not None
+    assert (certificate.radius, certificate.reason) == (0.25, None)
+
+
+def test_a_certificate_of_another_class_than_the_served_one_is_worth_nothing_and_says_why(model: ServedModel) -> None:
+    bounds = Bounds(prediction=3, radius=0.25, bounds=BOUNDS)
+    certificate = classification(model, IMAGE, SCORES, bounds=bounds, explain=False, cached=False).certificate
+    assert certificate is not None
+    assert certificate.radius == 0
+    assert certificate.reason is not None
+    assert "'class 3'" in certificate.reason
+    assert "'class 9'" in certificate.reason
+
+
+def test_a_certification_names_both_predictions(model: ServedModel) -> None:
+    bounds = Bounds(prediction=9, radius=0.25, bounds=BOUNDS)
+    answer = certification(model, IMAGE, Certify(model.digest), bounds, served=3, cached=False)
+    assert (answer.prediction.label, answer.served_prediction.label) == ("class 9", "class 3")
+    assert answer.certificate.radius == 0
+
+
+def test_rivals_are_sorted_by_their_bounds_without_the_prediction(model: ServedModel) -> None:
+    bounds = Bounds(prediction=9, radius=0.0, bounds=BOUNDS)
+    answer = certification(model, IMAGE, Certify(model.digest), bounds, served=9, cached=False)
+    assert [rival.index for rival in answer.rivals] == [4, 0, 2, 1, 3, 5, 6, 7, 8]
