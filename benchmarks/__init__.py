@@ -1,0 +1,1 @@
+"""Measurements, run by `eabs bench`. They assert nothing: a number means something beside its machine only."""

@@ -1,0 +1,110 @@
+"""A running server under load from another process, beside the bare engine in the same run."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+_READY_TIMEOUT_S = 60.0
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True)
+class ServerReport:
+    """What a server did: seconds until it was ready, throughput, latency percentiles, its memory.
+
+    `engine_images_per_s` is the bare engine's throughput at the server's batch size on the same images.
+    """
+
+    ready_s: float
+    clients: int
+    images: int
+    images_per_s: float
+    p50_ms: float
+    p99_ms: float
+    peak_memory_mb: float
+    engine_images_per_s: float
+
+    @property
+    def share_of_engine(self) -> float:
+        """Throughput over the bare engine's."""
+        return self.images_per_s / self.engine_images_per_s
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """How long every answered request took, in s, and the whole load."""
+
+    latencies: list[float]
+    seconds: float
+
+
+class RunningServer:
+    """`eabs serve` as a process of its own on a free loopback port; a context manager that ends it."""
+
+    def __init__(self, *, store: Path, model: str, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        # The cache would answer a repeated image without the engine, which is not what is measured.
+        environment = {**os.environ, "EABS_CACHE_BYTES": "0", "EABS_LOG_LEVEL": "warning"}
+        command = [sys.executable, "-m", "cli.main", "serve", "--model", model]
+        self._started = time.perf_counter()
+        self._process = subprocess.Popen([*command, "--store", str(store), "--port", str(port)], env=environment)
+
+    def wait_until_ready(self) -> float:
+        """Seconds from the start of the process to the first ready answer.
+
+        Raises:
+            RuntimeError: the process ended, or was not ready in a minute.
+        """
+        while time.perf_counter() - self._started < _READY_TIMEOUT_S:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the server ended with {self._process.returncode} before it was ready")
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == httpx.codes.OK:
+                    return time.perf_counter() - self._started
+            except httpx.TransportError:
+                pass
+            time.sleep(_POLL_S)
+        raise RuntimeError(f"the server was not ready after {_READY_TIMEOUT_S:.0f} s")
+
+    def peak_memory_mb(self) -> float:
+        """The most memory that the server ever had resident, in MB (10^6 bytes)."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+
+    def __enter__(self) -> "RunningServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+async def load(url: str, pictures: list[bytes], *, clients: int, requests: int, effort: str) -> LoadResult:
+    """Sends `requests` single-image requests from `clients` concurrent clients, each waiting for its answer."""
+    numbers = iter(range(requests))
+    latencies: list[float] = []
+
+    async def client(http: httpx.AsyncClient) -> None:
+        for number in numbers:
+            started = time.perf_counter()
+            answer = await http.post(
+                f"{url}/classify",
+                params={"effort": effort},
+                content=pictures[number % len(pictures)],
+                headers={"Content-Type": "image/png"},
+            )
+            answer.raise_for_status()
+            latencies.append(time.perf_counter() - started)
+
+    limits = httpx.Limits(max_connections=clients)
+    async with httpx.AsyncClient(timeout=120, limits=limits) as http:
+        started = time.perf_counter()
+        await asyncio.gather(*(client(http) for _ in range(clients)))
+        return LoadResult(latencies, time.perf_counter() - started)
