@@ -11,8 +11,10 @@ from cli.console import fail, print_json, stderr, stdout
 from cli.figure import draw_figure
 from cli.options import settings_from
 from eabs.inference import Effort
+from model_store import ModelStore, ModelStoreError
 from service.errors import ServiceError
 from service.local import certify_locally, classify_locally
+from service.settings import Settings
 
 Images = Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files.", exists=True, dir_okay=False)]
 Model = Annotated[str | None, typer.Option(help="name, name@version or name@alias [default: mnist].")]
@@ -37,13 +39,13 @@ def classify(
 ) -> None:
     """Classify image files with a model of the store, in this process."""
     contents = [image.read_bytes() for image in images]
+    settings = _settings(model, store, device)
     try:
-        settings = settings_from(models=model, store=store, device=device)
         with stderr.status("classifying"):
             answer = classify_locally(
                 contents, settings, effort=effort, certificate=certificate, explain=figure is not None
             )
-    except (ServiceError, ValidationError) as error:
+    except ServiceError as error:
         fail(str(error))
     if figure is not None:
         draw_figure(contents[0], answer.results[0], figure)
@@ -70,11 +72,11 @@ def certify(
     as_json: Json = False,
 ) -> None:
     """Certify image files: within which L2 distance can the prediction not change?"""
+    settings = _settings(model, store, device)
     try:
-        settings = settings_from(models=model, store=store, device=device)
         with stderr.status("certifying"):
             answer = certify_locally([image.read_bytes() for image in images], settings)
-    except (ServiceError, ValidationError) as error:
+    except ServiceError as error:
         fail(str(error))
     if as_json:
         print_json(answer.model_dump(mode="json"))
@@ -91,3 +93,15 @@ def certify(
             certificate.assumption or certificate.reason or "",
         )
     stdout.print(table)
+
+
+def _settings(model: str | None, store: Path | None, device: str | None) -> Settings:
+    try:
+        settings = settings_from(models=model, store=store, device=device)
+        for reference in settings.references:
+            ModelStore(settings.store).resolve(reference.name, reference.version)
+    except ValidationError as error:
+        fail(str(error), usage=True)
+    except ModelStoreError as error:
+        fail(str(error))
+    return settings

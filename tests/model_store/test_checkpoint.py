@@ -51,7 +51,7 @@ def test_a_loaded_model_is_on_the_device_that_was_asked_for(model: EABS) -> None
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_a_model_of_the_gpu_is_saved_as_one_of_the_cpu(model: EABS) -> None:
     data = weights_to_bytes(model)
 

@@ -1,0 +1,54 @@
+"""A store with one small random model, and a way to run the command."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from cli.main import app
+from eabs.architecture import PRESETS
+from eabs.networks import EABS
+from model_store import ArchitectureSpec, Calibration, ManifestDraft, ModelStore, Preprocessing, TrainingData
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+Eabs = Callable[..., Outcome]
+
+
+@pytest.fixture
+def eabs() -> Eabs:
+    def run(*arguments: object) -> Outcome:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("store")
+    torch.manual_seed(0)
+    draft = ManifestDraft(
+        name="mnist",
+        architecture=ArchitectureSpec.from_architecture(PRESETS["mnist"]),
+        classes=tuple("0123456789"),
+        preprocessing=Preprocessing(mode="L", size=28),
+        default_effort="fast",
+        candidates=32,
+        seed=0,
+        training_data=TrainingData(dataset="mnist", splits={}, sources={}),
+        training_recipe={"validation_fraction": 0.1, "seed": 0},
+        metrics={},
+        calibration=Calibration(temperature=1.0, effort="fast", scores=[[50.0, 100.0, 200.0]] * 10),
+    )
+    ModelStore(root).publish(EABS(PRESETS["mnist"]), draft, aliases=("production",))
+    return root

@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Eabs
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "mnist-7-a.png"
+
+
+def test_json_is_the_servers_answer(eabs: Eabs, store: Path) -> None:
+    outcome = eabs("classify", EXAMPLE, EXAMPLE, "--store", store, "--json")
+    assert outcome.code == 0, outcome.err
+    answer = json.loads(outcome.out)
+    assert len(answer["results"]) == 2
+    assert answer["results"][0]["classes"] == answer["results"][1]["classes"]
+    assert answer["model"]["name"] == "mnist"
+
+
+def test_the_table_names_every_image(eabs: Eabs, store: Path) -> None:
+    outcome = eabs("classify", EXAMPLE, "--store", store)
+    assert outcome.code == 0, outcome.err
+    assert "prediction" in outcome.out
+
+
+def test_the_figure_shows_the_input_and_every_class(eabs: Eabs, store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "figure.png"
+    assert eabs("classify", EXAMPLE, "--store", store, "--figure", out).code == 0
+    with Image.open(out) as picture:
+        assert picture.width > picture.height > 300
+        colours = picture.getcolors(picture.width * picture.height)
+    assert colours is not None
+    assert len(colours) > 50
+
+
+def test_a_certificate_says_what_it_rests_on(eabs: Eabs, store: Path) -> None:
+    outcome = eabs("certify", EXAMPLE, "--store", store, "--json")
+    assert outcome.code == 0, outcome.err
+    certificate = json.loads(outcome.out)["results"][0]["certificate"]
+    assert certificate["sound"] is False
+    assert certificate["assumption"] == "the latent optimum was found"
+    assert certificate["radius"] >= 0
+
+
+def test_a_file_that_is_no_image_fails_with_a_reason(eabs: Eabs, store: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.png"
+    text.write_text("not an image")
+    outcome = eabs("classify", text, "--store", store)
+    assert outcome.code == 1
+    assert "expected" in outcome.err
+
+
+@pytest.mark.parametrize("command", ["classify", "certify"])
+def test_a_missing_file_is_a_usage_error(eabs: Eabs, command: str) -> None:
+    assert eabs(command, "no-such-file.png").code == 2
+
+
+def test_an_unknown_model_fails_with_a_reason(eabs: Eabs, store: Path) -> None:
+    outcome = eabs("classify", EXAMPLE, "--store", store, "--model", "svhn")
+    assert outcome.code == 1
+    assert "svhn" in outcome.err

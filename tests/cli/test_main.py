@@ -1,0 +1,24 @@
+import pytest
+
+from tests.cli.conftest import Eabs
+
+COMMANDS = [
+    "serve", "classify", "certify", "train", "models list", "models show", "models publish", "models verify",
+    "models alias", "models delete", "evaluate accuracy", "bench engine", "bench server", "bench layouts",
+    "bench efforts",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(eabs: Eabs, command: str) -> None:
+    outcome = eabs(*command.split(), "--help")
+    assert outcome.code == 0
+    assert "Usage:" in outcome.out
+
+
+def test_an_unknown_command_is_a_usage_error(eabs: Eabs) -> None:
+    assert eabs("clasify").code == 2
+
+
+def test_an_unknown_option_is_a_usage_error(eabs: Eabs) -> None:
+    assert eabs("models", "list", "--colour").code == 2

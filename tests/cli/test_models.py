@@ -1,0 +1,58 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Eabs
+
+
+@pytest.fixture
+def own_store(store: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(store, tmp_path / "store"))
+
+
+def test_list_names_versions_and_aliases(eabs: Eabs, store: Path) -> None:
+    outcome = eabs("models", "list", "--store", store, "--json")
+    assert json.loads(outcome.out) == [{"name": "mnist", "versions": ["1"], "aliases": {"production": "1"}}]
+
+
+def test_show_prints_the_manifest_of_an_alias(eabs: Eabs, store: Path) -> None:
+    manifest = json.loads(eabs("models", "show", "mnist", "production", "--store", store).out)
+    assert manifest["version"] == "1"
+    assert manifest["architecture"]["latent"] == 10
+
+
+def test_verify_finds_a_flipped_byte(eabs: Eabs, own_store: Path) -> None:
+    assert eabs("models", "verify", "mnist", "1", "--store", own_store).code == 0
+    weights = own_store / "mnist" / "1" / "weights.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    outcome = eabs("models", "verify", "mnist", "1", "--store", own_store)
+    assert outcome.code == 1
+    assert "sha256" in outcome.err
+
+
+def test_a_version_can_be_deleted_once_no_alias_points_at_it(eabs: Eabs, own_store: Path) -> None:
+    assert eabs("models", "delete", "mnist", "1", "--store", own_store).code == 1
+    (own_store / "mnist" / "aliases.json").unlink()
+    assert eabs("models", "delete", "mnist", "1", "--store", own_store).code == 0
+    assert json.loads(eabs("models", "list", "--store", own_store, "--json").out) == []
+
+
+def test_an_alias_can_be_set(eabs: Eabs, own_store: Path) -> None:
+    assert eabs("models", "alias", "mnist", "canary", "1", "--store", own_store).code == 0
+    assert json.loads(eabs("models", "list", "--store", own_store, "--json").out)[0]["aliases"]["canary"] == "1"
+
+
+def test_an_unknown_model_fails_with_a_reason(eabs: Eabs, store: Path) -> None:
+    outcome = eabs("models", "show", "svhn", "--store", store)
+    assert outcome.code == 1
+    assert "svhn" in outcome.err
+
+
+def test_a_folder_that_is_no_run_cannot_be_published(eabs: Eabs, tmp_path: Path) -> None:
+    outcome = eabs("models", "publish", tmp_path, "--data", tmp_path, "--store", tmp_path / "store")
+    assert outcome.code == 1
+    assert "eabs train" in outcome.err

@@ -1,0 +1,53 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from eabs.inference import EFFORTS
+from training.datasets import load_dataset
+from training.export import calibrate, draft_of_run
+from training.loop import Trainer
+from training.recipe import recipe_for
+from training.run_folder import RunError
+
+CPU = torch.device("cpu")
+
+
+def test_the_temperature_minimises_the_cross_entropy() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(4000, 5, generator=generator)
+    labels = torch.distributions.Categorical(logits=logits).probs.multinomial(1, generator=generator).squeeze(1)
+    # Scores stretched 20-fold are calibrated by a temperature of 20.
+    assert calibrate(-20 * logits, labels, "fast").temperature == pytest.approx(20, rel=0.1)
+
+
+def test_calibration_scores_are_the_own_scores_of_each_class_in_order() -> None:
+    scores = torch.tensor([[3.0, 9.0], [1.0, 8.0], [7.0, 2.0]])
+    calibration = calibrate(scores, torch.tensor([0, 0, 1]), "fast")
+    assert calibration.scores == [[1.0, 3.0], [2.0]]
+    assert calibration.typicality(0, 2.0) == pytest.approx((1 + 1) / (2 + 1))
+
+
+def test_a_draft_describes_its_run(mnist_folder: Path, tmp_path: Path) -> None:
+    dataset = load_dataset("mnist", mnist_folder)
+    recipe = replace(recipe_for("quick", "mnist"), epochs=1, batch=32, validation_candidates=32)
+    Trainer(dataset, recipe, tmp_path, device=CPU).run()
+    done: list[int] = []
+    model, draft = draft_of_run(tmp_path, dataset, name="digits", effort="fast", device=CPU, advance=done.append)
+    assert sum(done) == 18
+    assert draft.name == "digits"
+    assert draft.training_data.splits == {"train": 162, "validation": 18}
+    assert draft.training_recipe["steps"] == 5
+    assert draft.metrics.keys() == {"validation_accuracy_fast", "validation_images"}
+    assert draft.calibration.effort in EFFORTS
+    assert not model.training
+
+
+def test_a_run_of_other_files_is_refused(mnist_folder: Path, tmp_path: Path) -> None:
+    dataset = load_dataset("mnist", mnist_folder)
+    recipe = replace(recipe_for("quick", "mnist"), epochs=1, batch=32)
+    Trainer(dataset, recipe, tmp_path, device=CPU)
+    other = replace(dataset, sources={"x": "sha256:0"})
+    with pytest.raises(RunError, match="trained on other files"):
+        draft_of_run(tmp_path, other, name="digits", device=CPU)
