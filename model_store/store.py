@@ -14,7 +14,7 @@ from pathlib import Path
 from eabs.networks import EABS
 from model_store import disk
 from model_store.aliases import aliases_to_bytes
-from model_store.checkpoint import weights_to_bytes
+from model_store.checkpoint import model_from_bytes, weights_to_bytes
 from model_store.errors import InvalidManifest, NameTaken, UnknownAlias, VersionExists, VersionInUse
 from model_store.manifest import MANIFEST_FILE, WEIGHTS_FILE, Manifest, ManifestDraft
 from model_store.names import ALIASES_FILE, check_name, path_below
@@ -35,7 +35,7 @@ class ModelStore(ModelReader):
         Raises:
             VersionExists, NameTaken: the version is there, or is an alias's name, or an alias is a version's.
             InvalidManifest: the draft describes another architecture than the model's.
-            InvalidWeights: the weights are not finite float32.
+            InvalidWeights: the weights are not finite float32, or not the architecture's.
             InvalidName, InvalidAliases.
         """
         for reference in [*aliases, *([] if version is None else [version])]:
@@ -44,6 +44,8 @@ class ModelStore(ModelReader):
         if described != model.architecture:
             raise InvalidManifest(f"architecture: expected the model's, {model.architecture}, got {described}")
         weights = weights_to_bytes(model)
+        # What cannot be loaded is not published, since it could not be mended either.
+        model_from_bytes(weights, described)
         disk.make_folder(path_below(self.root, draft.name))
         with self._writing(draft.name) as folder:
             disk.sweep(folder)
@@ -53,7 +55,7 @@ class ModelStore(ModelReader):
                 raise _exists(draft.name, version)
             _check_distinct([*versions, version], [*known, *aliases])
             manifest = Manifest(
-                **draft.model_dump(),
+                **draft.model_dump(include=set(ManifestDraft.model_fields)),
                 version=version,
                 created=datetime.now(UTC),
                 libraries=_libraries(),

@@ -72,7 +72,6 @@ def test_answers_are_the_same_with_and_without_a_cache(loaded: LoadedModel, cach
 
 
 @pytest.mark.cuda
-@pytest.mark.cuda
 def test_a_bank_of_the_gpu_comes_back_to_the_gpu(
     store: ModelStore, loaded: LoadedModel, cache: Path, decodings: list[int]
 ) -> None:

@@ -51,7 +51,6 @@ def test_a_loaded_model_is_on_the_device_that_was_asked_for(model: EABS) -> None
 
 
 @pytest.mark.cuda
-@pytest.mark.cuda
 def test_a_model_of_the_gpu_is_saved_as_one_of_the_cpu(model: EABS) -> None:
     data = weights_to_bytes(model)
 

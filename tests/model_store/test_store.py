@@ -135,6 +135,22 @@ def test_weights_that_nobody_should_serve_are_refused(store: ModelStore, model: 
     assert not store.root.exists()
 
 
+def test_a_model_with_a_layer_that_its_architecture_has_not_is_refused(
+    store: ModelStore, model: EABS, draft: ManifestDraft
+) -> None:
+    model.add_module("extra", torch.nn.Linear(2, 2))
+    with pytest.raises(InvalidWeights, match=r"unexpected extra\.weight"):
+        store.publish(model, draft)
+    assert store.names() == []
+
+
+def test_a_published_manifest_can_be_published_again(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    first = store.publish(model, draft)
+    second = store.publish(model, first)
+    assert second.version == "2"
+    assert second.model_dump(exclude={"version", "created"}) == first.model_dump(exclude={"version", "created"})
+
+
 def test_a_published_model_can_still_be_trained(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
     store.publish(model, draft)
 
