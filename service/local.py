@@ -1,6 +1,7 @@
 """The same answers without HTTP, for the command line: decode, classify, certify in this process."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ async def local_service(settings: Settings) -> AsyncIterator[LocalService]:
     Raises:
         NotReady: it could not be loaded; the log has the cause.
     """
-    runtime = Runtime(settings)
+    # A queue's bound keeps clients from waiting; here there is one, and it wants to.
+    runtime = Runtime(settings.model_copy(update={"max_queue": sys.maxsize}))
     try:
         await runtime.start()
         reason = runtime.unready_because()

@@ -44,7 +44,7 @@ async def _storm(server: RunningServer) -> Counter[int]:
         for index in range(REQUESTS):
             kind = index % 3
             if kind == 0:
-                works.append(_good(client, index))
+                works.append(_good(client, index // 3))
             elif kind == 1:
                 works.append(_bad(client, index // 3))
             else:

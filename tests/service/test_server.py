@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_sigterm_under_load_loses_no_accepted_request(store_root: Path, tmp_path
             client.start()
         while len(statuses) < 5 * CLIENTS:
             assert running.poll() is None
+            time.sleep(0.02)
         running.send_signal(signal.SIGTERM)
         readiness = httpx.get(f"{url}/readyz")
         for client in clients:
