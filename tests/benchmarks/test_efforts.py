@@ -7,10 +7,7 @@ from benchmarks.efforts import candidates_for_efforts, measure_efforts
 from eabs.architecture import PRESETS
 from eabs.inference import EFFORTS, LatentInference
 from eabs.networks import EABS
-from tests.training.conftest import mnist_folder
 from training.datasets import Split, load_dataset
-
-__all__ = ["mnist_folder"]
 
 
 def test_a_way_is_measured_by_its_gap_to_the_reference(mnist_folder: Path) -> None:

@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 
 from tests.cli.conftest import Eabs
-from tests.training.conftest import EXAMPLES, mnist_folder
-
-__all__ = ["mnist_folder"]
+from tests.conftest import EXAMPLES
 
 
 def test_a_trained_run_is_published_evaluated_and_classifies(eabs: Eabs, mnist_folder: Path, tmp_path: Path) -> None:

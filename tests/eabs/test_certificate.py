@@ -5,7 +5,7 @@ from torch import Tensor
 from eabs.certificate import EXACT_INFERENCE, certify_exact_inference, rival_bounds
 from eabs.inference import EFFORTS, InferenceSettings, LatentInference
 from eabs.networks import EABS
-from tests.eabs.conftest import BruteForce
+from tests.eabs.toy import BruteForce
 
 
 def brute_force_radii(brute_force: BruteForce, images: Tensor) -> tuple[Tensor, Tensor]:

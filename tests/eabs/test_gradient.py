@@ -5,7 +5,7 @@ from eabs.gradient import adaptive_gradient
 from eabs.inference import InferenceSettings, LatentInference
 from eabs.networks import EABS
 from eabs.objective import reconstruction_costs
-from tests.eabs.conftest import BruteForce
+from tests.eabs.toy import BruteForce
 
 
 def test_it_is_autograds_gradient_of_the_cost_with_the_latent_held(

@@ -7,7 +7,7 @@ from torch import Tensor
 from eabs.candidates import Objective
 from eabs.inference import EFFORTS, PAPER_SETTINGS, InferenceSettings, LatentInference
 from eabs.networks import EABS
-from tests.eabs.conftest import BruteForce
+from tests.eabs.toy import BruteForce
 
 EXACT = InferenceSettings(steps=150, starts=16, learning_rate=0.05, final_fraction=0.02, posterior="exact")
 

@@ -1,14 +1,16 @@
-"""A data set of real digits, small enough to train on in a test, in the official format."""
+"""What every test needs: an environment of its own, and real digits."""
 
 import gzip
+import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:
@@ -30,3 +32,14 @@ def mnist_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_idx(folder / "t10k-images-idx3-ubyte.gz", digits)
     write_idx(folder / "t10k-labels-idx1-ubyte.gz", labels)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test touches the user's own cache or settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("EABS_"):
+                patch.delenv(name)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
