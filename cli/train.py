@@ -10,7 +10,7 @@ import typer
 from cli.console import fail, print_json, progress_bar, stderr
 from training.datasets import DatasetError, load_dataset
 from training.loop import Progress, Trainer
-from training.recipe import recipe_for
+from training.recipe import Precision, recipe_for
 from training.run_folder import RunError
 
 
@@ -27,6 +27,7 @@ def train(
         float | None,
         typer.Option(min=0, help="Weight of the inference-aware loss, an addition to the paper; 0 is off."),
     ] = None,
+    precision: Annotated[Precision | None, typer.Option(help="Of CUDA's arithmetic: float32, tf32 or bf16.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the weights, the noise and the order.")] = 0,
     checkpoint_seconds: Annotated[float, typer.Option(min=0, help="Between checkpoints.")] = 60.0,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves it to PyTorch.")] = 0,
@@ -35,7 +36,12 @@ def train(
     """Train a model, with regular checkpoints, a CSV log and TensorBoard curves in the run folder."""
     if threads:
         torch.set_num_threads(threads)
-    overrides: dict[str, Any] = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
+    overrides: dict[str, Any] = {
+        "epochs": epochs,
+        "batch": batch,
+        "learning_rate": learning_rate,
+        "precision": precision,
+    }
     try:
         data_set = load_dataset(dataset, data)
         recipe = recipe_for(preset, dataset)
