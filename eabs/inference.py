@@ -259,7 +259,7 @@ class _Adam:
 
 EFFORTS: dict[Effort, InferenceSettings] = {
     "fast": InferenceSettings(steps=10, learning_rate=0.2, final_fraction=0.1, initial_std=0.1),
-    "standard": InferenceSettings(steps=50, learning_rate=0.1, final_fraction=0.1, initial_std=0.1),
+    "standard": InferenceSettings(steps=30, learning_rate=0.2, final_fraction=0.1, initial_std=0.1),
     "thorough": InferenceSettings(steps=100, starts=4, learning_rate=0.1, final_fraction=0.1, initial_std=0.1),
 }
 """What each effort buys. Chosen on the validation split of MNIST; docs/inference.md has the measurements."""
