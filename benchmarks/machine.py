@@ -60,9 +60,9 @@ def step_flops(architecture: Architecture) -> int:
     return 2 * 2 * multiply_adds * architecture.classes
 
 
-def peak_memory_mb() -> float:
-    """The most memory this process ever had resident, in MB (10^6 bytes); 0 where the system does not tell."""
-    status = Path("/proc/self/status")
+def peak_memory_mb(process: int | str = "self") -> float:
+    """The most memory a process ever had resident, in MB (10^6 bytes); 0 where the system does not tell."""
+    status = Path(f"/proc/{process}/status")
     if not status.exists():
         return 0.0
     line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

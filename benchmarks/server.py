@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.machine import peak_memory_mb
+
 _READY_TIMEOUT_S = 60.0
 _POLL_S = 0.02
 
@@ -74,9 +76,7 @@ class RunningServer:
 
     def peak_memory_mb(self) -> float:
         """The most memory that the server ever had resident, in MB (10^6 bytes)."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024 / 1e6
+        return peak_memory_mb(self._process.pid)
 
     def __enter__(self) -> "RunningServer":
         return self
