@@ -27,6 +27,7 @@ Run = Callable[[Job[Any], Sequence[Floats]], Awaitable[Sequence[Any]]]
 
 _RETRY_LIMITS_S = (1, 60)
 _SMOOTHING = 0.2
+_PATIENCE = 25
 
 
 @dataclass(frozen=True)
@@ -159,15 +160,23 @@ class Batcher:
                     _fail(item, EngineFailed("The server stopped working on its queue."))
 
     async def _let_fill(self, job: Job[Any]) -> None:
-        """Waits for company while the engine has nothing else to do, but nobody longer than the batch wait."""
+        """Waits for company while the engine has nothing else to do.
+
+        A lone image waits for the batch wait. While others keep arriving the first waits on, since they were all
+        sent together and a batch that leaves without most of them costs nearly as much as a full one; but nobody
+        waits longer than `_PATIENCE` batch waits.
+        """
         arrived = min(item.arrived for items in self._queues[job].values() for item in items)
-        try:
-            async with asyncio.timeout_at(arrived + self._batch_wait_s):
-                while not self._closing and len(self._queues) == 1 and 0 < self.depth < self._limit(job):
-                    self._arrived.clear()
+        latest = max(item.arrived for items in self._queues[job].values() for item in items)
+        while not self._closing and len(self._queues) == 1 and 0 < self.depth < self._limit(job):
+            self._arrived.clear()
+            patience = min(latest + self._batch_wait_s, arrived + _PATIENCE * self._batch_wait_s)
+            try:
+                async with asyncio.timeout_at(patience):
                     await self._arrived.wait()
-        except TimeoutError:
-            pass
+            except TimeoutError:
+                return
+            latest = asyncio.get_running_loop().time()
 
     def _take(self, job: Job[Any]) -> list[_Item]:
         """The next batch, one image of each request in turn; the job goes to the end of the line."""

@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     max_batch_size: int = Field(
         32, ge=1, description="Images, times the starts of each, that are inferred together at most"
     )
-    batch_wait_ms: float = Field(2.0, ge=0, description="How long an idle engine waits for a batch to fill, in ms")
+    batch_wait_ms: float = Field(
+        2.0, ge=0, description="How long an idle engine waits for one more image, in ms; 25 times that in all at most"
+    )
     decode_threads: int = Field(2, ge=1, description="Images that are decoded at the same time")
 
     max_images: int = Field(64, ge=1, description="Images in one request")
