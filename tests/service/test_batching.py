@@ -117,6 +117,19 @@ def test_an_idle_engine_waits_for_a_batch_to_fill() -> None:
     with_batcher(test, batch_wait_s=60)
 
 
+def test_an_idle_engine_waits_on_while_images_keep_arriving() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        requests = []
+        for value in (1.0, 2.0, 3.0):
+            requests.append(asyncio.create_task(batcher.answer(SLOW, images(value))))
+            await asyncio.sleep(0.3)
+        await asyncio.gather(*requests)
+        # The first alone would have left after half a second, before the third came.
+        assert engine.batches == [("slow", [1.0, 2.0, 3.0])]
+
+    with_batcher(test, batch_wait_s=0.5)
+
+
 def test_different_jobs_are_never_mixed() -> None:
     async def test(batcher: Batcher, engine: Engine) -> None:
         tasks = [await busy(batcher, engine), await waiting(batcher, QUICK, 1), await waiting(batcher, SLOW, 2)]
