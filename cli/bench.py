@@ -19,11 +19,12 @@ from benchmarks.efforts import candidates_for_efforts, measure_efforts
 from benchmarks.engine import time_engine
 from benchmarks.machine import measure_machine
 from benchmarks.server import RunningServer, ServerReport, load
-from cli.console import fail, print_json, progress_bar, stdout
+from cli.console import print_json, progress_bar, stdout
+from cli.published import load_data, load_published, validation_split
 from eabs.architecture import PRESETS
 from eabs.inference import EFFORTS, Effort, LatentInference
-from model_store import BUNDLED, LoadedModel, ModelStore, ModelStoreError, default_cache, prepare_inference
-from training.datasets import DatasetError, Split, holdout, load_dataset
+from model_store import BUNDLED, LoadedModel, default_cache, prepare_inference
+from training.datasets import Split
 
 app = typer.Typer(help="Measure speed and memory on this machine.", no_args_is_help=True)
 
@@ -119,11 +120,11 @@ def server(
     def bare() -> object:
         return inference.infer(batch, EFFORTS[effort])
 
-    for _ in range(2):  # the first start decodes the candidates and keeps them; the second is what is measured
-        with RunningServer(store=store, model=model, port=_free_port()) as running:
-            ready = running.wait_until_ready()
+    # The first start decodes the candidates and keeps them; the second is what is measured.
     with RunningServer(store=store, model=model, port=_free_port()) as running:
         running.wait_until_ready()
+    with RunningServer(store=store, model=model, port=_free_port()) as running:
+        ready = running.wait_until_ready()
         asyncio.run(load(running.url, pictures, clients=clients, requests=clients, effort=effort))
         # As many images half before and half after the load, so that a shared machine's drift meets both alike.
         engine_seconds = _seconds_of(bare, repeats=rounds)
@@ -155,22 +156,12 @@ def server(
 
 
 def _prepared(model: str, store: Path) -> tuple[LoadedModel, LatentInference]:
-    name, _, reference = model.partition("@")
-    try:
-        loaded = ModelStore(store).load(name, reference or None)
-    except ModelStoreError as error:
-        fail(str(error))
+    loaded = load_published(model, store)
     return loaded, prepare_inference(loaded, cache=default_cache())
 
 
 def _validation(loaded: LoadedModel, data: Path, images: int) -> Split:
-    manifest = loaded.manifest
-    try:
-        dataset = load_dataset(manifest.training_data.dataset, data)
-    except DatasetError as error:
-        fail(str(error))
-    recipe = manifest.training_recipe
-    _, split = holdout(dataset.train, float(recipe["validation_fraction"]), int(recipe["seed"]))
+    split = validation_split(loaded, load_data(loaded, data))
     return Split(split.images[:images], split.labels[:images])
 
 

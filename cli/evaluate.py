@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.console import fail, print_json, progress_bar, stdout
+from cli.console import print_json, progress_bar, stdout
+from cli.published import load_data, load_published, validation_split
 from eabs.inference import EFFORTS, Effort
-from model_store import BUNDLED, ModelStore, ModelStoreError, default_cache, prepare_inference
-from training.datasets import DatasetError, Split, holdout, load_dataset
+from model_store import BUNDLED, default_cache, prepare_inference
+from training.datasets import Split
 from training.evaluation import measure_accuracy
 
 app = typer.Typer(help="Measure a published model.", no_args_is_help=True)
@@ -33,17 +34,9 @@ def accuracy(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Classify a split by latent inference and count."""
-    name, _, reference = model.partition("@")
-    try:
-        loaded = ModelStore(store).load(name, reference or None, device=device)
-        manifest = loaded.manifest
-        dataset = load_dataset(manifest.training_data.dataset, data)
-    except (ModelStoreError, DatasetError) as error:
-        fail(str(error))
-    chosen = dataset.test
-    if split == "validation":
-        recipe = manifest.training_recipe
-        _, chosen = holdout(dataset.train, float(recipe["validation_fraction"]), int(recipe["seed"]))
+    loaded = load_published(model, store, device=device)
+    manifest, dataset = loaded.manifest, load_data(loaded, data)
+    chosen = dataset.test if split == "test" else validation_split(loaded, dataset)
     chosen = Split(chosen.images[:images], chosen.labels[:images])
     inference = prepare_inference(loaded, cache=default_cache())
     with progress_bar() as bar:

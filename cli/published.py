@@ -1,0 +1,31 @@
+"""A published model and the data that it was trained on, as `evaluate` and `bench` need them."""
+
+from pathlib import Path
+
+from cli.console import fail
+from model_store import LoadedModel, ModelStore, ModelStoreError
+from training.datasets import Dataset, DatasetError, Split, holdout, load_dataset
+
+
+def load_published(model: str, store: Path, *, device: str = "cpu") -> LoadedModel:
+    """The model that `name`, `name@version` or `name@alias` means; ends the command where there is none."""
+    name, _, reference = model.partition("@")
+    try:
+        return ModelStore(store).load(name, reference or None, device=device)
+    except ModelStoreError as error:
+        fail(str(error))
+
+
+def load_data(loaded: LoadedModel, folder: Path) -> Dataset:
+    """The data set that the model was trained on; ends the command where its files are not in `folder`."""
+    try:
+        return load_dataset(loaded.manifest.training_data.dataset, folder)
+    except DatasetError as error:
+        fail(str(error))
+
+
+def validation_split(loaded: LoadedModel, dataset: Dataset) -> Split:
+    """The images that were held out of the model's training."""
+    recipe = loaded.manifest.training_recipe
+    _, held_out = holdout(dataset.train, float(recipe["validation_fraction"]), int(recipe["seed"]))
+    return held_out
