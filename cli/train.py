@@ -15,7 +15,7 @@ from training.run_folder import RunError
 
 
 def train(
-    dataset: Annotated[str, typer.Option(help="mnist or fashion_mnist.")],
+    dataset: Annotated[str, typer.Option(help="mnist, fashion_mnist, svhn, gtsrb or supertraffic10.")],
     data: Annotated[Path, typer.Option(help="Folder with the data set's official files.")],
     out: Annotated[Path, typer.Option(help="Run folder; an interrupted run in it is resumed.")],
     preset: Annotated[str, typer.Option(help="Recipe: paper or quick.")] = "quick",

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eabs.architecture import PRESETS as ARCHITECTURES
 from eabs.candidates import DEFAULT_CANDIDATES
 from eabs.inference import EFFORTS, Effort, LatentInference
 from eabs.networks import EABS
 from model_store import ArchitectureSpec, Calibration, ManifestDraft, Preprocessing, TrainingData
+from training.architectures import ARCHITECTURES
 from training.datasets import CLASS_LABELS, Dataset, Split, holdout
 from training.evaluation import latent_scores
 from training.run_folder import RunError, RunFolder

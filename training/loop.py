@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from eabs.architecture import PRESETS as ARCHITECTURES
 from eabs.networks import EABS
 from eabs.objective import ObjectiveTerms, autoencoder_objective, discriminator_objective
+from training.architectures import ARCHITECTURES
 from training.datasets import Dataset, Split, holdout, to_unit_range
 from training.recipe import Recipe
 from training.run_folder import (

@@ -9,7 +9,7 @@ from eabs.objective import ObjectiveWeights
 Schedule = Literal["halving", "one-cycle"]
 Precision = Literal["float32", "tf32", "bf16"]
 
-AUGMENTATION_STD = {"mnist": 0.2, "fashion_mnist": 0.2}
+AUGMENTATION_STD = {"mnist": 0.2, "fashion_mnist": 0.2, "svhn": 0.01, "gtsrb": 0.01, "supertraffic10": 0.01}
 """Standard deviation of the Gaussian noise added to training images (section 4.3)."""
 
 

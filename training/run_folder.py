@@ -16,9 +16,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from eabs.architecture import PRESETS as ARCHITECTURES
 from eabs.networks import EABS
 from eabs.objective import ObjectiveWeights
+from training.architectures import ARCHITECTURES
 from training.recipe import Recipe
 
 _DESCRIPTION = "run.json"

@@ -1,0 +1,79 @@
+"""What a data set is once it is read.
+
+A split's images stay bytes, as the files have them; batches become floats in [0, 1] on the training device.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class DatasetError(Exception):
+    """A data set's file is missing or is not what its format says."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (N, C, H, W) uint8 and labels (N,) int64, in the order of the source."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, indices: Tensor) -> "Split":
+        """The images at `indices` (n,), in that order."""
+        return Split(self.images[indices], self.labels[indices])
+
+    def to(self, device: torch.device) -> "Split":
+        """The same split on another device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One data set: its training and test splits, and the sha256 of every file that they were read from."""
+
+    name: str
+    labels: tuple[str, ...]
+    train: Split
+    test: Split
+    sources: dict[str, str]
+
+
+def split_from_arrays(source: str, images: np.ndarray, labels: np.ndarray, *, classes: int) -> Split:
+    """A split of arrays that a file held.
+
+    Args:
+        source: what the labels were read from, for messages.
+        images: (N, C, H, W) uint8.
+        labels: (N,) of any integer type, class indices.
+        classes: K; every label must be in 0..K-1.
+
+    Raises:
+        DatasetError: there are no images, not one label for each, or labels of no class.
+    """
+    if len(images) != len(labels):
+        raise DatasetError(f"{source}: {len(images)} images but {len(labels)} labels")
+    if len(labels) == 0:
+        raise DatasetError(f"{source}: expected images, got none")
+    if labels.max() >= classes:
+        raise DatasetError(f"{source}: expected labels below {classes}, got {labels.max()}")
+    if labels.min() < 0:
+        raise DatasetError(f"{source}: expected labels from 0, got {labels.min()}")
+    return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels.astype(np.int64)))
+
+
+def holdout(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Splits at random into (kept, held out); the held-out part is `fraction` of it (section 4.1: 10 %)."""
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
+    held_out = round(len(split) * fraction)
+    return split.subset(order[held_out:]), split.subset(order[:held_out])
+
+
+def to_unit_range(images: Tensor) -> Tensor:
+    """Bytes 0..255 to float32 in [0, 1], of the same shape."""
+    return images.float() / 255

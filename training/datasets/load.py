@@ -1,0 +1,40 @@
+"""One way to read every data set."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from training.datasets.dataset import Dataset, DatasetError, Split
+from training.datasets.gtsrb import read_gtsrb
+from training.datasets.idx import read_idx
+from training.datasets.labels import CLASS_LABELS
+from training.datasets.source_files import SourceFiles
+from training.datasets.supertraffic10 import read_supertraffic10
+from training.datasets.svhn import read_svhn
+
+_READERS: dict[str, Callable[[SourceFiles], tuple[Split, Split]]] = {
+    "mnist": partial(read_idx, classes=10),
+    "fashion_mnist": partial(read_idx, classes=10),
+    "svhn": read_svhn,
+    "gtsrb": read_gtsrb,
+    "supertraffic10": read_supertraffic10,
+}
+
+
+def load_dataset(name: str, folder: Path) -> Dataset:
+    """Reads a data set from its official files.
+
+    Args:
+        name: one of `CLASS_LABELS`.
+        folder: where the files lie. `mnist` and `fashion_mnist`: four IDX files, as `.gz` or unpacked; `svhn`: two
+            `.mat` files; `gtsrb`: three zip archives; `supertraffic10`: the folders `gtsrb` and `btsc`, or the
+            files of both.
+
+    Raises:
+        DatasetError: the set is not known, a file is missing, or a file is malformed.
+    """
+    if name not in _READERS:
+        raise DatasetError(f"unknown data set {name!r}: expected one of {', '.join(_READERS)}")
+    files = SourceFiles(folder)
+    train, test = _READERS[name](files)
+    return Dataset(name, CLASS_LABELS[name], train, test, files.hashes)
