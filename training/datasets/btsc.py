@@ -12,7 +12,24 @@ from training.datasets.source_files import SourceFiles
 
 CLASSES = 62
 _FILE = "btsc.npz"
-_SHAPES = {"images_full": (32, 32, 3), "labels": (), "width": (), "height": ()}
+_FORMATS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+    "images_full": ((32, 32, 3), np.uint8),
+    "labels": ((), np.integer),
+    "width": ((), np.integer),
+    "height": ((), np.integer),
+}
+"""The arrays of a part that are read: the shape behind N, and the type."""
+
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RuntimeError,  # encryption or compression that zipfile does not know
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_btsc(files: SourceFiles) -> tuple[Split, Split]:
@@ -35,17 +52,19 @@ def _read_split(path: Path, part: str) -> Split:
 
 
 def _arrays(path: Path, part: str) -> dict[str, np.ndarray]:
+    names = {name: f"{part}_{name}" for name in _FORMATS}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[f"{part}_{name}"] for name in _SHAPES}
-    except KeyError as error:
-        raise DatasetError(f"{path}: expected the arrays {part}_{{{','.join(_SHAPES)}}}, got no {error}") from error
-    except (OSError, EOFError, TypeError, ValueError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        # np.load leaves a file open that it opened itself and could not read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            missing = [name for name in names.values() if name not in archive]
+            arrays = {} if missing else {key: archive[name] for key, name in names.items()}
+    except _UNREADABLE as error:
         raise DatasetError(f"{path}: not a complete NumPy archive: {error}") from error
-    count = len(arrays["labels"]) if arrays["labels"].ndim else 0
-    for name, array in arrays.items():
-        kinds = "u" if name == "images_full" else "iu"
-        if array.shape != (count, *_SHAPES[name]) or array.dtype.kind not in kinds:
-            expected = f"{(count, *_SHAPES[name])} {'uint8' if name == 'images_full' else 'integers'}"
-            raise DatasetError(f"{path}: expected {part}_{name} of {expected}, got {array.shape} {array.dtype}")
+    if missing:
+        raise DatasetError(f"{path}: expected the arrays {', '.join(names.values())}, got no {', '.join(missing)}")
+    for key, array in arrays.items():
+        shape, kind = (arrays["labels"].size, *_FORMATS[key][0]), _FORMATS[key][1]
+        if array.shape != shape or not np.issubdtype(array.dtype, kind):
+            expected = f"{names[key]} of {shape} {kind.__name__}"
+            raise DatasetError(f"{path}: expected {expected}, got {array.shape} {array.dtype}")
     return arrays
