@@ -31,3 +31,8 @@ def test_one_cycle_warms_up_and_falls_to_zero() -> None:
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(ValueError, match="'slow': expected one of paper, quick"):
         recipe_for("slow", "mnist")
+
+
+@pytest.mark.parametrize("dataset", ["svhn", "gtsrb", "supertraffic10"])
+def test_colour_images_get_little_noise(dataset: str) -> None:
+    assert recipe_for("paper", dataset).augmentation_std == 0.01

@@ -1,0 +1,80 @@
+"""Small files in the official formats, for tests: every sign and digit is a picture of one colour."""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat  # type: ignore[import-untyped]
+
+HEADER = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A picture of `size` (width, height) pixels, annotated as of `annotated` if that is another size."""
+
+    label: int
+    size: tuple[int, int] = (32, 32)
+    annotated: tuple[int, int] | None = None
+    colour: tuple[int, int, int] = (10, 20, 30)
+
+    def row(self, filename: str) -> str:
+        width, height = self.annotated or self.size
+        return f"{filename};{width};{height};5;5;{width - 5};{height - 5};{self.label}"
+
+    def ppm(self) -> bytes:
+        file = io.BytesIO()
+        Image.new("RGB", self.size, self.colour).save(file, "PPM")
+        return file.getvalue()
+
+
+def write_zip(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def read_zip(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_gtsrb(folder: Path, train: list[Sign], test: list[Sign]) -> None:
+    """The three archives, with an annotation file for each of the 43 classes."""
+    members: dict[str, bytes] = {}
+    for label in range(43):
+        rows = [HEADER]
+        prefix = f"GTSRB/Final_Training/Images/{label:05d}"
+        for index, sign in enumerate(sign for sign in train if sign.label == label):
+            rows.append(sign.row(f"00000_{index:05d}.ppm"))
+            members[f"{prefix}/00000_{index:05d}.ppm"] = sign.ppm()
+        members[f"{prefix}/GT-{label:05d}.csv"] = "\r\n".join(rows).encode()
+    write_zip(folder / "GTSRB_Final_Training_Images.zip", members)
+    images = {f"GTSRB/Final_Test/Images/{index:05d}.ppm": sign.ppm() for index, sign in enumerate(test)}
+    write_zip(folder / "GTSRB_Final_Test_Images.zip", images)
+    rows = [HEADER, *(sign.row(f"{index:05d}.ppm") for index, sign in enumerate(test))]
+    write_zip(folder / "GTSRB_Final_Test_GT.zip", {"GT-final_test.csv": "\r\n".join(rows).encode()})
+
+
+def btsc_arrays(train: list[Sign], test: list[Sign]) -> dict[str, np.ndarray]:
+    """What `btsc.npz` holds, its tight crops in black."""
+    arrays = {}
+    for part, signs in (("train", train), ("test", test)):
+        sizes = np.array([sign.annotated or sign.size for sign in signs], np.int32).reshape(-1, 2)
+        whole = [np.full((32, 32, 3), sign.colour, np.uint8) for sign in signs]
+        arrays |= {
+            f"{part}_images_full": np.stack(whole),
+            f"{part}_images": np.zeros((len(signs), 32, 32, 3), np.uint8),
+            f"{part}_labels": np.array([sign.label for sign in signs], np.int64),
+            f"{part}_width": sizes[:, 0],
+            f"{part}_height": sizes[:, 1],
+        }
+    return arrays
+
+
+def write_svhn(folder: Path, name: str, images: np.ndarray, labels: np.ndarray) -> None:
+    """`images` (32, 32, 3, N) uint8 and `labels` (N,) as MATLAB has them: a column of 1 to 10."""
+    savemat(folder / name, {"X": images, "y": labels[:, None]}, do_compression=True)

@@ -1,0 +1,16 @@
+from pathlib import Path
+
+import pytest
+
+from training.datasets import CLASS_LABELS, DatasetError, load_dataset
+
+
+def test_an_unknown_set_is_refused_with_the_known_ones(mnist_folder: Path) -> None:
+    with pytest.raises(DatasetError, match="'cifar': expected one of mnist, fashion_mnist"):
+        load_dataset("cifar", mnist_folder)
+
+
+@pytest.mark.parametrize("name", CLASS_LABELS)
+def test_an_empty_folder_is_refused_with_the_first_file_that_is_missing(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no such file.*expected the official files in that folder"):
+        load_dataset(name, tmp_path)

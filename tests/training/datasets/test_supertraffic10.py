@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.datasets.official_files import Sign, btsc_arrays, write_gtsrb
+from training.datasets import CLASS_LABELS, DatasetError, load_dataset
+
+GTSRB_IDS = (1, 2, 4, 5, 9, 10, 12, 13, 25, 38)
+SAME_MEANING = {10: "Road work", 19: "Yield", 31: "No passing", 61: "Priority road"}
+GERMAN, BELGIAN = (10, 20, 30), (40, 50, 60)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One German sign of each of the 43 classes and one Belgian of each of the 62; of class 13 a small one too."""
+    german = [Sign(label, colour=GERMAN) for label in range(43)] + [Sign(13, (20, 20))]
+    belgian = [Sign(label, colour=BELGIAN) for label in range(62)] + [Sign(19, annotated=(20, 20))]
+    for name in ("gtsrb", "btsc"):
+        (tmp_path / name).mkdir()
+    write_gtsrb(tmp_path / "gtsrb", german, german[::-1])
+    np.savez(tmp_path / "btsc" / "btsc.npz", **btsc_arrays(belgian, belgian))
+    return tmp_path
+
+
+def test_the_ten_classes_are_called_as_in_gtsrb() -> None:
+    assert CLASS_LABELS["supertraffic10"] == tuple(CLASS_LABELS["gtsrb"][label] for label in GTSRB_IDS)
+
+
+def test_german_signs_of_other_classes_are_left_out(folder: Path) -> None:
+    dataset = load_dataset("supertraffic10", folder)
+    german = dataset.train.images[:, 0, 0, 0] == GERMAN[0]
+    assert dataset.train.labels[german].tolist() == list(range(10))
+    german = dataset.test.images[:, 0, 0, 0] == GERMAN[0]
+    assert dataset.test.labels[german].tolist() == list(range(9, -1, -1))
+
+
+def test_belgian_signs_join_the_class_of_the_same_meaning(folder: Path) -> None:
+    dataset = load_dataset("supertraffic10", folder)
+    for split in (dataset.train, dataset.test):
+        belgian = split.images[:, 0, 0, 0] == BELGIAN[0]
+        assert [dataset.labels[label] for label in split.labels[belgian]] == list(SAME_MEANING.values())
+
+
+def test_the_files_of_both_sets_may_lie_together(folder: Path) -> None:
+    before = load_dataset("supertraffic10", folder)
+    for file in [*(folder / "gtsrb").iterdir(), folder / "btsc" / "btsc.npz"]:
+        file.rename(folder / file.name)
+    for name in ("gtsrb", "btsc"):
+        (folder / name).rmdir()
+    assert load_dataset("supertraffic10", folder).sources == before.sources
+
+
+def test_every_source_of_both_sets_is_hashed(folder: Path) -> None:
+    sources = load_dataset("supertraffic10", folder).sources
+    assert len(sources) == 4
+    assert all(value.startswith("sha256:") for value in sources.values())
+
+
+@pytest.mark.parametrize("name", ["gtsrb/GTSRB_Final_Test_GT.zip", "btsc/btsc.npz"])
+def test_a_missing_file_of_either_set_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(DatasetError, match=f"{name}: no such file"):
+        load_dataset("supertraffic10", folder)
