@@ -73,7 +73,7 @@ def _layer_works(
 
 
 def _time_product(architecture: Architecture, batch: int) -> LayoutTiming:
-    decoders = FoldedDecoders(EABS(architecture).eval().decoders)
+    decoders = FoldedDecoders.fold(EABS(architecture).eval().decoders)
     latents = torch.randn(batch, architecture.classes, architecture.latent)
     with torch.inference_mode():
         images, pullback = decoders.decode_with_pullback(latents)

@@ -10,9 +10,10 @@ from rich.table import Table
 from cli.console import fail, print_json, stderr, stdout
 from cli.figure import draw_figure
 from cli.options import settings_from
-from eabs.inference import Effort
+from eabs.settings import Effort, Solver
 from model_store import ModelStore, ModelStoreError
 from service.errors import ServiceError
+from service.jobs import choose_settings
 from service.local import certify_locally, classify_locally
 from service.settings import Settings
 
@@ -27,6 +28,9 @@ def classify(
     images: Images,
     model: Model = None,
     effort: Annotated[Effort | None, typer.Option(help="fast, standard or thorough [default: the model's].")] = None,
+    solver: Annotated[
+        Solver, typer.Option(help="quasi-newton, or adam: the paper's inference, which has no efforts.")
+    ] = "quasi-newton",
     certificate: Annotated[
         Literal["none", "exact-inference"], typer.Option(help="Also certify the predictions.")
     ] = "none",
@@ -38,12 +42,21 @@ def classify(
     as_json: Json = False,
 ) -> None:
     """Classify image files with a model of the store, in this process."""
+    try:
+        choose_settings(solver, effort, default="standard")
+    except ValueError as error:
+        fail(str(error), usage=True)
     contents = [image.read_bytes() for image in images]
     settings = _settings(model, store, device)
     try:
         with stderr.status("classifying"):
             answer = classify_locally(
-                contents, settings, effort=effort, certificate=certificate, explain=figure is not None
+                contents,
+                settings,
+                effort=effort,
+                solver=solver,
+                certificate=certificate,
+                explain=figure is not None,
             )
     except ServiceError as error:
         fail(str(error))

@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.console import print_json, progress_bar, stdout
+from cli.console import fail, print_json, progress_bar, stdout
 from cli.published import load_data, load_published, validation_split
-from eabs.inference import EFFORTS, Effort
+from eabs.cores import physical_cores
+from eabs.settings import Effort, Solver
 from model_store import BUNDLED, default_cache, prepare_inference
+from service.jobs import choose_settings
 from training.datasets import Split
 from training.evaluation import measure_accuracy
 
@@ -25,7 +27,10 @@ def accuracy(
     model: Annotated[str, typer.Option(help="The model's name, with @version or @alias if wanted.")],
     data: Annotated[Path, typer.Option(help="Folder with the official files of the set that it was trained on.")],
     store: Annotated[Path, typer.Option(envvar="EABS_STORE", help="The store's folder.")] = BUNDLED,
-    effort: Annotated[Effort, typer.Option(help="fast, standard or thorough.")] = "standard",
+    effort: Annotated[Effort | None, typer.Option(help="fast, standard or thorough [default: standard].")] = None,
+    solver: Annotated[
+        Solver, typer.Option(help="quasi-newton, or adam: the paper's inference, which has no efforts.")
+    ] = "quasi-newton",
     split: Annotated[
         Literal["test", "validation"], typer.Option(help="Choose settings on validation; measure on test.")
     ] = "test",
@@ -34,17 +39,24 @@ def accuracy(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Classify a split by latent inference and count."""
+    try:
+        settings = choose_settings(solver, effort, default="standard")
+    except ValueError as error:
+        fail(str(error), usage=True)
+    if solver == "quasi-newton":
+        effort = effort or "standard"
     loaded = load_published(model, store, device=device)
     manifest, dataset = loaded.manifest, load_data(loaded, data)
     chosen = dataset.test if split == "test" else validation_split(loaded, dataset)
     chosen = Split(chosen.images[:images], chosen.labels[:images])
-    inference = prepare_inference(loaded, cache=default_cache())
+    inference = prepare_inference(loaded, cache=default_cache(), threads=physical_cores())
     with progress_bar() as bar:
         task = bar.add_task("classifying", total=len(chosen), note="")
-        found = measure_accuracy(inference, chosen, EFFORTS[effort], lambda count: bar.update(task, advance=count))
+        found = measure_accuracy(inference, chosen, settings, lambda count: bar.update(task, advance=count))
     result = {
         "model": {"name": manifest.name, "version": manifest.version, "digest": loaded.digest},
         "split": split,
+        "solver": solver,
         "effort": effort,
         "images": found.images,
         "correct": found.correct,
@@ -56,7 +68,7 @@ def accuracy(
         print_json(result)
     else:
         stdout.print(
-            f"{manifest.name} version {manifest.version}, {effort}: {found.correct} of {found.images} {split} "
-            f"images right, {found.accuracy:.2%}, {1000 * found.seconds / found.images:.1f} ms an image",
+            f"{manifest.name} version {manifest.version}, {effort or solver}: {found.correct} of {found.images} "
+            f"{split} images right, {found.accuracy:.2%}, {1000 * found.seconds / found.images:.1f} ms an image",
             highlight=False,
         )

@@ -13,7 +13,7 @@ _INK, _PALE, _ACCENT, _PAPER = "#1d2433", "#5b6472", "#0b7a53", "#ffffff"
 
 
 def draw_figure(encoded: bytes, result: ImageClassification, out: Path) -> None:
-    """Draws the input beside every class's reconstruction and its distance, the prediction framed.
+    """Draws the input beside every class's reconstruction and its distance, or a bound of it; the prediction is framed.
 
     Args:
         encoded: the image as it was classified.
@@ -43,7 +43,8 @@ def draw_figure(encoded: bytes, result: ImageClassification, out: Path) -> None:
             x, y = corner
             draw.rectangle((x - 4, y - 4, x + _TILE + 3, y + _TILE + 3), outline=_ACCENT, width=4)
         below = (corner[0], corner[1] + _TILE)
-        _caption(draw, below, f"class {score.label}", f"distance {score.reconstruction_distance:.2f}")
+        relation = "at most" if score.upper_bound else "distance"
+        _caption(draw, below, f"class {score.label}", f"{relation} {score.reconstruction_distance:.2f}")
     canvas.save(out, format="PNG", optimize=True)
 
 

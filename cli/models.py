@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from cli.console import fail, print_json, progress_bar, stdout
-from eabs.inference import Effort
+from eabs.settings import Effort
 from model_store import BUNDLED, ModelStore, ModelStoreError
 from training.datasets import DatasetError, load_dataset
 from training.export import draft_of_run

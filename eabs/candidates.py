@@ -2,6 +2,14 @@
 
 The same random latents are decoded once by every class. Choosing a start is then one matrix product,
 ||x - b||^2 + penalty = ||x||^2 - 2 x.b + ||b||^2 + penalty, over all K * N decoded images b.
+
+A start need be good, not the very best, and the product reads the whole bank. So images are kept as D coordinates
+on the principal components of the bank. With m the bank's mean, P the projection and r_x, r_b what it leaves of
+x - m and b - m,
+
+    ||x - b||^2 = ||x - m||^2 - 2 P(x - m).P(b - m) + ||b - m||^2 - 2 r_x.r_b,
+
+of which the last term alone is left out: it is at most 2 ||r_x|| ||r_b||.
 """
 
 from dataclasses import dataclass
@@ -10,10 +18,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from eabs.decoding import FoldedDecoders, FoldedDiscriminator
+from eabs.blocks import in_blocks
+from eabs.decoding import FoldedDecoders
+from eabs.penalty import FoldedDiscriminator
 
 DEFAULT_CANDIDATES = 8000
-_DECODE_BATCH = 32
+COMPONENTS = 64
+_DECODE_BATCH = 8
+_SEARCH_HEIGHT = 4
+_SAMPLE = 8000  # images that the components are fitted to
+_SUBSPACE_ITERATIONS = 6
 
 Objective = Literal["score", "distance"]
 """What is minimised: `score` is c - beta log D of (6), `distance` is c alone, for d_k of (7)."""
@@ -21,25 +35,47 @@ Objective = Literal["score", "distance"]
 
 @dataclass(frozen=True)
 class Starts:
-    """The best candidates of every image and class: latents (B, S, K, M), objective values (B, S, K)."""
+    """The best candidates of every image and class, the best first.
+
+    `latents` (B, S, K, M); `values` (B, S, K), the objective there, estimated; `bounds` (B, S, K), which the
+    objective there does not exceed.
+    """
 
     latents: Tensor
     values: Tensor
+    bounds: Tensor
 
 
 class CandidateBank:
-    """N latents from the prior, and every class's image of each."""
+    """N latents from the prior, and every class's image of each, projected."""
 
-    def __init__(self, *, latents: Tensor, images: Tensor, penalties: Tensor) -> None:
+    def __init__(
+        self,
+        *,
+        latents: Tensor,
+        penalties: Tensor,
+        mean: Tensor,
+        components: Tensor,
+        coordinates: Tensor,
+        norms: Tensor,
+        residuals: Tensor,
+    ) -> None:
         """Args:
         latents: (N, M), the candidates' means.
-        images: (K, N, C * H * W), each class's reconstruction of each, flattened.
         penalties: (N,), -beta log D of each.
+        mean: (P,), P = C * H * W, the mean image m of the bank.
+        components: (D, P), orthonormal.
+        coordinates: (K, N, D), P(b - m) of every class's reconstruction b of each.
+        norms: (K, N), ||b - m||^2.
+        residuals: (K, N), ||r_b||.
         """
         self.latents = latents
-        self.images = images
         self.penalties = penalties
-        norms = torch.linalg.vector_norm(images, dim=2).square()
+        self.mean = mean
+        self.components = components
+        self.coordinates = coordinates
+        self.norms = norms
+        self.residuals = residuals
         self._offsets = {"distance": norms.flatten(), "score": (norms + penalties).flatten()}
 
     @classmethod
@@ -48,15 +84,29 @@ class CandidateBank:
     ) -> "CandidateBank":
         """Draws `count` latents from N(0, I) by `seed`, the same on every device, and decodes them."""
         architecture = decoders.architecture
+        K, P = architecture.classes, architecture.pixels
         generator = torch.Generator().manual_seed(seed)
         latents = torch.randn(count, architecture.latent, generator=generator).to(decoders.device)
-        images = latents.new_empty(architecture.classes, count, architecture.pixels)
         with torch.inference_mode():
+            mean, components = _principal_components(decoders, latents)
+            coordinates = latents.new_empty(K, count, len(components))
+            norms, residuals = latents.new_empty(2, K, count).unbind()
             for first in range(0, count, _DECODE_BATCH):
-                batch = latents[first : first + _DECODE_BATCH]
-                decoded = decoders.decode(batch.unsqueeze(1).expand(-1, architecture.classes, -1))
-                images[:, first : first + _DECODE_BATCH] = decoded.flatten(2).transpose(0, 1)
-            return cls(latents=latents, images=images, penalties=discriminator.penalty(latents))
+                part = slice(first, first + _DECODE_BATCH)
+                images = (_decode(decoders, latents[part]) - mean).view(-1, K, P)
+                projected = images @ components.T
+                coordinates[:, part] = projected.transpose(0, 1)
+                norms[:, part] = images.square().sum(2).T
+                residuals[:, part] = torch.linalg.vector_norm(images - projected @ components, dim=2).T
+            return cls(
+                latents=latents,
+                penalties=discriminator.penalty(latents),
+                mean=mean,
+                components=components,
+                coordinates=coordinates,
+                norms=norms,
+                residuals=residuals,
+            )
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -69,9 +119,45 @@ class CandidateBank:
             count: S, how many a class.
             objective: what "best" means.
         """
-        flat = images.flatten(1)
-        K, N = self.images.shape[:2]
-        values = torch.addmm(self._offsets[objective], flat, self.images.flatten(0, 1).T, alpha=-2)
-        best, indices = values.view(-1, K, N).topk(count, dim=2, largest=False)
-        values = best + flat.square().sum(1)[:, None, None]
-        return Starts(latents=self.latents[indices].transpose(1, 2), values=values.transpose(1, 2))
+        centred = images.flatten(1) - self.mean
+        projected = in_blocks(lambda rows: rows @ self.components.T, centred, _SEARCH_HEIGHT)
+        K, N, D = self.coordinates.shape
+        bank, offsets = self.coordinates.view(K * N, D).T, self._offsets[objective]
+        values = in_blocks(lambda rows: torch.addmm(offsets, rows, bank, alpha=-2), projected, _SEARCH_HEIGHT)
+        values = values.view(-1, K, N)
+        if count == 1:
+            best, indices = (found.unsqueeze(2) for found in values.min(2))
+        else:
+            best, indices = values.topk(count, dim=2, largest=False)
+        # As many squares are left out of an image as its projection is short.
+        outside = (centred.square().sum(1) - projected.square().sum(1)).clamp_min_(0).sqrt_()
+        values = best + centred.square().sum(1)[:, None, None]
+        classes = torch.arange(K, device=indices.device)[:, None]
+        bounds = values + 2 * outside[:, None, None] * self.residuals[classes, indices]
+        return Starts(
+            latents=self.latents[indices].transpose(1, 2),
+            values=values.transpose(1, 2),
+            bounds=bounds.transpose(1, 2),
+        )
+
+
+def _principal_components(decoders: FoldedDecoders, latents: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean (P,) and about the first components (D, P) of images that a few of the latents are decoded to.
+
+    By subspace iteration from a few of the images themselves, so that nothing is random.
+    """
+    few = latents[: max(1, _SAMPLE // decoders.architecture.classes)]
+    sample = torch.cat([_decode(decoders, batch) for batch in few.split(_DECODE_BATCH)])
+    mean = sample.mean(0)
+    centred = sample - mean
+    count = min(COMPONENTS, centred.shape[1])
+    basis = centred[torch.linspace(0, len(centred) - 1, count, device=centred.device).long()].T
+    for _ in range(_SUBSPACE_ITERATIONS):
+        basis, _ = torch.linalg.qr(centred.T @ (centred @ basis))
+    return mean, basis.T.contiguous()
+
+
+def _decode(decoders: FoldedDecoders, latents: Tensor) -> Tensor:
+    """All classes' images of latents (B, M), flattened: (B * K, P), a latent's K images together."""
+    decoded = decoders.decode(latents.unsqueeze(1).expand(-1, decoders.architecture.classes, -1))
+    return decoded.flatten(0, 1).flatten(1)

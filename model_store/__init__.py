@@ -6,7 +6,6 @@
 
 from pathlib import Path
 
-from model_store.bank_cache import default_cache, prepare_inference
 from model_store.errors import (
     CorruptVersion,
     InvalidAliases,
@@ -30,6 +29,7 @@ from model_store.manifest import (
     Preprocessing,
     TrainingData,
 )
+from model_store.preparation_cache import default_cache, prepare_inference
 from model_store.reader import PRODUCTION, LoadedModel
 from model_store.store import ModelStore
 

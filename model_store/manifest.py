@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from eabs.architecture import Architecture, ConvLayer
 from eabs.candidates import DEFAULT_CANDIDATES
-from eabs.inference import Effort
+from eabs.settings import Effort
 from model_store.errors import InvalidManifest
 from model_store.names import check_name
 from model_store.seal import seal, unseal

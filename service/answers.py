@@ -36,16 +36,16 @@ def classification(
     scores: Scores,
     *,
     bounds: Bounds | None,
-    explain: bool,
     cached: bool,
 ) -> ImageClassification:
-    """The answer about one image; `bounds` where a certificate was asked for."""
+    """The answer about one image, explained if the scores hold reconstructions; `bounds` where a certificate was
+    asked for."""
     prediction = scores.prediction
     return ImageClassification(
         image_id=image.identity,
         prediction=_prediction(model, prediction),
         typicality=model.calibration.typicality(prediction, float(scores.scores[prediction])),
-        classes=_classes(model, scores, explain=explain),
+        classes=_classes(model, scores),
         certificate=None if bounds is None else _certificate(model, bounds, served=prediction),
         preprocessing=_preprocessing(image),
         cached=cached,
@@ -70,8 +70,7 @@ def certification(
         settings=CertificateSettings(
             steps=job.settings.steps,
             starts=job.settings.starts,
-            learning_rate=job.settings.learning_rate,
-            final_fraction=job.settings.final_fraction,
+            tolerance=job.settings.tolerance,
             candidates=len(model.inference.bank),
             seed=model.inference.seed,
         ),
@@ -88,7 +87,7 @@ def posterior(scores: NDArray[np.float32], temperature: float) -> list[float]:
     return probabilities
 
 
-def _classes(model: ServedModel, scores: Scores, *, explain: bool) -> list[ExplainedClassScore | ClassScore]:
+def _classes(model: ServedModel, scores: Scores) -> list[ExplainedClassScore | ClassScore]:
     probabilities = posterior(scores.scores, model.calibration.temperature)
     plain = [
         ClassScore(
@@ -97,10 +96,11 @@ def _classes(model: ServedModel, scores: Scores, *, explain: bool) -> list[Expla
             log_likelihood=-float(scores.scores[index]),
             reconstruction_distance=float(scores.distances[index]),
             posterior=probabilities[index],
+            upper_bound=bool(scores.upper_bounds[index]),
         )
         for index, label in enumerate(model.labels)
     ]
-    if not explain:
+    if scores.reconstructions is None:
         return list(plain)
     pictures = (_png(picture) for picture in scores.reconstructions)
     return [

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from eabs.cores import physical_cores
 from model_store import ModelStore
-from service.cores import physical_cores
 from service.jobs import Floats, Job
 from service.served_model import ServedModel, load_model, resolve_device, warm_up
 from service.settings import ModelReference

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eabs.certificate import EXACT_INFERENCE, certify_exact_inference
-from eabs.inference import EFFORTS, Effort, InferenceSettings, LatentInference
+from eabs.inference import LatentInference
+from eabs.settings import EFFORTS, PAPER_SETTINGS, Effort, InferenceSettings, QuasiNewtonSettings, Solver
 
 Floats = NDArray[np.float32]
 
@@ -28,11 +29,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Scores(Outcome):
-    """Latent inference, equation (6): l_k and d_k (K,), and G_k(z_k) as (K, C, H, W) uint8."""
+    """Latent inference, equation (6): l_k and d_k (K,), and whether a class was given up, so that both are upper
+    bounds (K,) bool. G_k(z_k) as (K, C, H, W) uint8 where the job asked for it."""
 
     scores: Floats
     distances: Floats
-    reconstructions: NDArray[np.uint8]
+    upper_bounds: NDArray[np.bool_]
+    reconstructions: NDArray[np.uint8] | None = None
 
     @property
     def prediction(self) -> int:
@@ -47,6 +50,19 @@ class Bounds(Outcome):
     prediction: int
     radius: float
     bounds: Floats
+
+
+def choose_settings(solver: Solver, effort: Effort | None, *, default: Effort) -> InferenceSettings:
+    """How latent inference is done for who names a solver and an effort; `default` is the effort of who names none.
+
+    Raises:
+        ValueError: an effort was named for `adam`, which has none.
+    """
+    if solver == "quasi-newton":
+        return EFFORTS[effort or default]
+    if effort is not None:
+        raise ValueError(f"effort: expected none with the solver 'adam', whose steps are the paper's, got {effort!r}")
+    return PAPER_SETTINGS
 
 
 T_co = TypeVar("T_co", bound=Outcome, covariant=True)
@@ -69,7 +85,9 @@ class Job(ABC, Generic[T_co]):
 
 @dataclass(frozen=True)
 class Classify(Job[Scores]):
-    """Which class made this image?"""
+    """Which class made this image? `explain` asks for what every class made of it, too."""
+
+    explain: bool = False
 
     @classmethod
     def by_effort(cls, model: str, effort: Effort) -> "Classify":
@@ -78,8 +96,9 @@ class Classify(Job[Scores]):
 
     def run(self, inference: LatentInference, images: Tensor) -> Sequence[Scores]:
         result = inference.infer(images, self.settings)
-        reconstructions = (result.reconstructions.clamp(0, 1) * 255).round().to(torch.uint8)
-        columns = (result.scores, result.distances, reconstructions)
+        columns = [result.scores, result.distances, result.upper_bounds]
+        if self.explain:
+            columns.append((inference.reconstruct(result.latents).clamp(0, 1) * 255).round().to(torch.uint8))
         return [Scores(*row) for row in zip(*(column.cpu().numpy() for column in columns), strict=True)]
 
 
@@ -87,7 +106,7 @@ class Classify(Job[Scores]):
 class Certify(Job[Bounds]):
     """Within which L2 distance does exact inference keep its prediction?"""
 
-    settings: InferenceSettings = EXACT_INFERENCE
+    settings: QuasiNewtonSettings = EXACT_INFERENCE
 
     def run(self, inference: LatentInference, images: Tensor) -> Sequence[Bounds]:
         certificate = certify_exact_inference(inference, images, self.settings)

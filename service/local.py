@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from eabs.inference import Effort
+from eabs.settings import Effort, Solver
 from service import use_cases
 from service.errors import NotReady
 from service.images import ServedImage
@@ -28,18 +28,20 @@ class LocalService:
         images: Sequence[bytes],
         *,
         effort: Effort | None = None,
+        solver: Solver = "quasi-newton",
         certificate: use_cases.Method | Literal["none"] = "none",
         explain: bool = False,
     ) -> ClassifyAnswer:
         """Classifies encoded images (PNG, JPEG, WebP).
 
         Raises:
+            ValueError: an effort was named for `adam`.
             ServiceError: one of them cannot be decoded; inference failed.
         """
         model = self.runtime.model(None, None)
         read = partial(self._read, images)
         return await use_cases.classify(
-            self.runtime, model, read, effort=effort, certificate=certificate, explain=explain
+            self.runtime, model, read, effort=effort, solver=solver, certificate=certificate, explain=explain
         )
 
     async def certify(self, images: Sequence[bytes], *, method: use_cases.Method = "exact-inference") -> CertifyAnswer:
@@ -79,6 +81,7 @@ def classify_locally(
     settings: Settings,
     *,
     effort: Effort | None = None,
+    solver: Solver = "quasi-newton",
     certificate: use_cases.Method | Literal["none"] = "none",
     explain: bool = False,
 ) -> ClassifyAnswer:
@@ -86,7 +89,9 @@ def classify_locally(
 
     async def run() -> ClassifyAnswer:
         async with local_service(settings) as service:
-            return await service.classify(images, effort=effort, certificate=certificate, explain=explain)
+            return await service.classify(
+                images, effort=effort, solver=solver, certificate=certificate, explain=explain
+            )
 
     return asyncio.run(run())
 

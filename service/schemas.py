@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from eabs.inference import Effort
+from eabs.settings import Effort, Solver
 from model_store import TrainingData
 
 Digest = Annotated[str, Field(examples=["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])]
@@ -33,6 +33,11 @@ class ClassScore(BaseModel):
     log_likelihood: float = Field(description="-l_k of equation (6); higher is better", examples=[-12.4])
     reconstruction_distance: float = Field(description="d_k: L2 over [0, 1] pixels, not squared", examples=[3.1])
     posterior: float = Field(description="softmax of the calibrated log-likelihoods", examples=[0.998])
+    upper_bound: bool = Field(
+        description="Whether the class was given up because it could no longer win: its l_k and its distance are upper "
+        "bounds then, so its log-likelihood could be higher, and its distance smaller",
+        examples=[False],
+    )
 
 
 class ExplainedClassScore(ClassScore):
@@ -86,12 +91,14 @@ class RivalBound(BaseModel):
 class CertificateSettings(BaseModel):
     """Everything needed to repeat the certificate."""
 
-    steps: int
-    starts: int
-    learning_rate: float
-    final_fraction: float
-    candidates: int
-    seed: int
+    solver: Solver = "quasi-newton"
+    steps: int = Field(description="Gradients from each start at most", examples=[60])
+    starts: int = Field(description="Starting points of each class", examples=[8])
+    tolerance: float = Field(
+        description="A start is done when a step promises less than this times its score", examples=[1e-5]
+    )
+    candidates: int = Field(description="Random latents that the starts are chosen from", examples=[8000])
+    seed: int = Field(description="Of the candidates", examples=[0])
 
 
 class ImageCertification(BaseModel):

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from eabs.certificate import EXACT_INFERENCE
-from eabs.inference import Effort, LatentInference
+from eabs.inference import LatentInference
+from eabs.settings import PAPER_SETTINGS, Effort
 from model_store import Calibration, Manifest, ModelStore, prepare_inference
 from service.jobs import Certify, Classify
 from service.pixels import Shape
@@ -82,7 +83,9 @@ def warm_up(model: ServedModel, *, batch_size: int) -> None:
             if not np.isfinite(scores.scores).all():
                 raise RuntimeError(f"{model.name} {model.version}: expected finite scores, got {scores.scores}")
     # One step walks the same path as many.
-    Certify(model.digest, replace(EXACT_INFERENCE, steps=1)).run(model.inference, torch.zeros(1, *model.shape))
+    image = torch.zeros(1, *model.shape)
+    Classify(model.digest, replace(PAPER_SETTINGS, steps=1), explain=True).run(model.inference, image)
+    Certify(model.digest, replace(EXACT_INFERENCE, steps=1)).run(model.inference, image)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     )
     store: Path = Field(BUNDLED, description="The model store's folder")
     cache_dir: Path | None = Field(
-        default_factory=default_cache, description="Where decoded candidate banks are kept between starts"
+        default_factory=default_cache, description="Where what is prepared of each model is kept between starts"
     )
     device: Annotated[str, Field(pattern=f"^({_DEVICE})$")] = Field("auto", description="auto, cpu, cuda or cuda:N")
     threads: int = Field(0, ge=0, description="CPU threads of one inference; 0 is one a physical core")

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from eabs.inference import Effort
+from eabs.settings import Effort, Solver
 from service.answers import certification, classification, identity_of_model
 from service.images import ServedImage
-from service.jobs import Bounds, Certify, Classify, Scores
+from service.jobs import Bounds, Certify, Classify, Scores, choose_settings
 from service.request_id import current_request_id
 from service.runtime import Runtime, Solved
 from service.schemas import CertifyAnswer, ClassifyAnswer, ImageCertification, ImageClassification, TimingMs
@@ -23,6 +23,7 @@ async def classify(
     read: Callable[[], Awaitable[Sequence[ServedImage]]],
     *,
     effort: Effort | None = None,
+    solver: Solver = "quasi-newton",
     certificate: Method | Literal["none"] = "none",
     explain: bool = False,
 ) -> ClassifyAnswer:
@@ -33,16 +34,19 @@ async def classify(
         model: who answers.
         read: decodes the images.
         effort: how long to optimise; None is the model's default.
+        solver: `quasi-newton`, or `adam` for the paper's inference, which has no efforts.
         certificate: which certificate to add.
         explain: whether to add every class's best reconstruction.
 
     Raises:
+        ValueError: an effort was named for `adam`.
         ServiceError: as decoding and `Runtime.solve` do.
     """
+    job = Classify(model.digest, choose_settings(solver, effort, default=model.default_effort), explain=explain)
     started = time.perf_counter()
     decoded = await read()
     decode_s = time.perf_counter() - started
-    solved = await runtime.solve(Classify.by_effort(model.digest, effort or model.default_effort), decoded)
+    solved = await runtime.solve(job, decoded)
     bounds: list[Solved[Bounds]] = []
     if certificate == "exact-inference":
         bounds = await runtime.solve(Certify(model.digest), decoded)
@@ -50,7 +54,7 @@ async def classify(
         label = model.labels[scores.outcome.prediction]
         runtime.metrics.predictions.labels(model.name, label).inc()
     runtime.metrics.images.labels(model.name).inc(len(decoded))
-    results = await runtime.aside(partial(_classifications, model, decoded, solved, bounds, explain=explain))
+    results = await runtime.aside(partial(_classifications, model, decoded, solved, bounds))
     return ClassifyAnswer(
         request_id=current_request_id(),
         model=identity_of_model(model),
@@ -90,16 +94,12 @@ def _classifications(
     images: Sequence[ServedImage],
     solved: Sequence[Solved[Scores]],
     bounds: Sequence[Solved[Bounds]],
-    *,
-    explain: bool,
 ) -> list[ImageClassification]:
     certified: list[Bounds | None] = [None] * len(images)
     if bounds:
         certified = [entry.outcome for entry in bounds]
     return [
-        classification(
-            model, image, scores.outcome, bounds=bound, explain=explain, cached=_cached(scores, bounds, index)
-        )
+        classification(model, image, scores.outcome, bounds=bound, cached=_cached(scores, bounds, index))
         for index, (image, scores, bound) in enumerate(zip(images, solved, certified, strict=True))
     ]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eabs.inference import InferenceSettings, LatentInference
+from eabs.inference import LatentInference
+from eabs.settings import InferenceSettings
 from training.datasets import Split, to_unit_range
 
 _BATCH = 64

@@ -9,8 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from eabs.candidates import DEFAULT_CANDIDATES
-from eabs.inference import EFFORTS, Effort, LatentInference
+from eabs.cores import physical_cores
+from eabs.inference import LatentInference
 from eabs.networks import EABS
+from eabs.settings import EFFORTS, Effort
 from model_store import ArchitectureSpec, Calibration, ManifestDraft, Preprocessing, TrainingData
 from training.architectures import ARCHITECTURES
 from training.datasets import CLASS_LABELS, Dataset, Split, holdout
@@ -54,7 +56,7 @@ def draft_of_run(
     recipe = description.recipe
     _, held_out = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
     split = Split(held_out.images[:calibration_images], held_out.labels[:calibration_images])
-    inference = LatentInference.prepare(model, beta=recipe.objective.beta, seed=seed)
+    inference = LatentInference.prepare(model, beta=recipe.objective.beta, seed=seed, threads=physical_cores())
     scores = latent_scores(inference, split.images, EFFORTS[effort], advance)
     accuracy = (scores.argmin(1) == split.labels).float().mean().item()
     metrics = {f"validation_accuracy_{effort}": accuracy, "validation_images": float(len(split))}

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eabs.inference import EFFORTS, InferenceSettings, LatentInference
+from eabs.cores import physical_cores
+from eabs.inference import LatentInference
 from eabs.networks import EABS
 from eabs.objective import reconstruction_costs
+from eabs.settings import EFFORTS, InferenceSettings
 from training.datasets import Split, to_unit_range
 
 
@@ -38,7 +40,9 @@ def validate(
     training = model.training
     model.eval()
     images = to_unit_range(split.images)
-    inference = LatentInference.prepare(model, beta=beta, seed=seed, candidates=candidates)
+    # No more cores than the training was given.
+    threads = min(physical_cores(), torch.get_num_threads())
+    inference = LatentInference.prepare(model, beta=beta, seed=seed, candidates=candidates, threads=threads)
     with torch.inference_mode():
         mean, log_variance = model.encoder(images)
         costs = torch.cat(

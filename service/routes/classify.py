@@ -35,6 +35,7 @@ async def post_classify(request: Request, query: Annotated[ClassifyQuery, Query(
             model,
             partial(runtime.read_images, body, content_type, model),
             effort=query.effort,
+            solver=query.solver,
             certificate=query.certificate,
             explain=query.explain,
         )

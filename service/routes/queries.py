@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from eabs.inference import Effort
+from eabs.settings import Effort, Solver
+from service.jobs import choose_settings
 
 
 class _KnownOnly(BaseModel):
@@ -32,9 +33,15 @@ class ClassifyQuery(ModelQuery):
     """The query of /classify."""
 
     effort: Effort | None = Field(None, description="How long to optimise; the model's default if absent")
+    solver: Solver = Field("quasi-newton", description="How to optimise; adam is the paper's way, without `effort`")
     classifier: Literal["latent"] = Field("latent", description="What decides: latent inference")
     certificate: Literal["none", "exact-inference"] = Field("none", description="Whether to certify the answer")
     explain: bool = Field(False, description="Adds each class's best reconstruction as a PNG")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "ClassifyQuery":
+        choose_settings(self.solver, self.effort, default="standard")
+        return self
 
 
 class CertifyQuery(ModelQuery):

@@ -1,9 +1,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from eabs.settings import PAPER_SETTINGS
+from model_store import ModelStore, prepare_inference
 from tests.cli.conftest import Eabs
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "mnist-7-a.png"
@@ -32,6 +36,23 @@ def test_the_figure_shows_the_input_and_every_class(eabs: Eabs, store: Path, tmp
         colours = picture.getcolors(picture.width * picture.height)
     assert colours is not None
     assert len(colours) > 50
+
+
+def test_adam_answers_with_the_papers_scores(eabs: Eabs, store: Path) -> None:
+    outcome = eabs("classify", EXAMPLE, "--store", store, "--solver", "adam", "--json")
+    assert outcome.code == 0, outcome.err
+    classes = json.loads(outcome.out)["results"][0]["classes"]
+    pixels = torch.from_numpy(np.array(Image.open(EXAMPLE)) / np.float32(255))[None, None]
+    inference = prepare_inference(ModelStore(store).load("mnist"), cache=None)
+    expected = inference.infer(pixels, PAPER_SETTINGS).scores[0]
+    assert [-entry["log_likelihood"] for entry in classes] == pytest.approx(expected.tolist(), rel=1e-3)
+    assert not any(entry["upper_bound"] for entry in classes)
+
+
+def test_adam_with_an_effort_is_a_usage_error(eabs: Eabs, store: Path) -> None:
+    outcome = eabs("classify", EXAMPLE, "--store", store, "--solver", "adam", "--effort", "fast")
+    assert outcome.code == 2
+    assert "effort: expected none" in outcome.err
 
 
 def test_a_certificate_says_what_it_rests_on(eabs: Eabs, store: Path) -> None:

@@ -3,8 +3,9 @@ import torch
 from torch import Tensor
 
 from eabs.architecture import PRESETS
-from eabs.decoding import FoldedDecoders, FoldedDiscriminator
+from eabs.decoding import FoldedDecoders
 from eabs.networks import EABS
+from eabs.penalty import FoldedDiscriminator
 from tests.eabs.toy import TOY, BruteForce, random_model
 
 
@@ -18,7 +19,7 @@ def brute_force(toy: EABS) -> BruteForce:
     axis = torch.linspace(-5, 5, 201)
     latents = torch.cartesian_prod(axis, axis)
     with torch.inference_mode():
-        decoders = FoldedDecoders(toy.decoders)
+        decoders = FoldedDecoders.fold(toy.decoders)
         images = torch.cat([decoders.decode(z[:, None].expand(-1, 3, -1)) for z in latents.split(4096)])
         penalties = FoldedDiscriminator(toy.discriminator, beta=1.0).penalty(latents)
     return BruteForce(latents, images.flatten(2).transpose(0, 1).clone(), penalties.clone())

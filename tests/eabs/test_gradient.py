@@ -2,9 +2,10 @@ import torch
 from torch import Tensor
 
 from eabs.gradient import adaptive_gradient
-from eabs.inference import InferenceSettings, LatentInference
+from eabs.inference import LatentInference
 from eabs.networks import EABS
 from eabs.objective import reconstruction_costs
+from eabs.settings import QuasiNewtonSettings
 from tests.eabs.toy import BruteForce
 
 
@@ -23,9 +24,9 @@ def test_at_the_optimum_it_is_the_slope_of_the_score_itself(
     toy: EABS, brute_force: BruteForce, toy_images: tuple[Tensor, Tensor]
 ) -> None:
     images = toy_images[0][:6]
-    settings = InferenceSettings(steps=150, starts=4, final_fraction=0.02, posterior="exact")
-    result = LatentInference.prepare(toy, beta=1.0, seed=0, candidates=2000).infer(images, settings)
-    gradient = adaptive_gradient(images, result.reconstructions)
+    inference = LatentInference.prepare(toy, beta=1.0, seed=0, candidates=2000)
+    result = inference.infer(images, QuasiNewtonSettings(steps=60, starts=4))
+    gradient = adaptive_gradient(images, inference.reconstruct(result.latents))
     direction = torch.randn(images.shape, generator=torch.Generator().manual_seed(9))
     direction /= direction.flatten(1).norm(dim=1)[:, None, None, None]
     step = 0.05

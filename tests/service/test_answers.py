@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,12 @@ from model_store import ModelStore
 from service.answers import certification, classification, posterior
 from service.images import ServedImage
 from service.jobs import Bounds, Certify, Scores
+from service.schemas import ClassScore, ExplainedClassScore
 from service.served_model import ServedModel, load_model
 from service.settings import ModelReference
 
 IMAGE = ServedImage(np.zeros((1, 28, 28), np.float32), "sha256:0")
-SCORES = Scores(
-    np.arange(10, 0, -1, dtype=np.float32), np.arange(10, dtype=np.float32), np.zeros((10, 1, 28, 28), np.uint8)
-)
+SCORES = Scores(np.arange(10, 0, -1, dtype=np.float32), np.arange(10, dtype=np.float32), np.arange(10) < 3)
 BOUNDS = np.array([0.5, 3, 2, 4, -1, 5, 6, 7, 8, np.inf], np.float32)
 
 
@@ -33,27 +33,39 @@ def test_huge_scores_have_a_posterior() -> None:
 
 
 def test_the_lowest_score_wins(model: ServedModel) -> None:
-    answer = classification(model, IMAGE, SCORES, bounds=None, explain=False, cached=False)
+    answer = classification(model, IMAGE, SCORES, bounds=None, cached=False)
     assert answer.prediction.index == 9
     assert answer.classes[9].log_likelihood == -1
     assert answer.classes[9].reconstruction_distance == 9
 
 
+def test_classes_that_were_given_up_are_marked(model: ServedModel) -> None:
+    answer = classification(model, IMAGE, SCORES, bounds=None, cached=False)
+    assert [entry.upper_bound for entry in answer.classes] == [True] * 3 + [False] * 7
+
+
+def test_only_scores_with_reconstructions_are_explained(model: ServedModel) -> None:
+    explained = replace(SCORES, reconstructions=np.zeros((10, 1, 28, 28), np.uint8))
+    answers = [classification(model, IMAGE, scores, bounds=None, cached=False) for scores in (SCORES, explained)]
+    kinds = [{type(entry) for entry in answer.classes} for answer in answers]
+    assert kinds == [{ClassScore}, {ExplainedClassScore}]
+
+
 def test_typicality_is_the_calibrations(model: ServedModel) -> None:
-    answer = classification(model, IMAGE, SCORES, bounds=None, explain=False, cached=False)
+    answer = classification(model, IMAGE, SCORES, bounds=None, cached=False)
     assert answer.typicality == model.calibration.typicality(9, 1.0)
 
 
 def test_a_certificate_of_the_served_class_keeps_its_radius(model: ServedModel) -> None:
     bounds = Bounds(prediction=9, radius=0.25, bounds=BOUNDS)
-    certificate = classification(model, IMAGE, SCORES, bounds=bounds, explain=False, cached=False).certificate
+    certificate = classification(model, IMAGE, SCORES, bounds=bounds, cached=False).certificate
     assert certificate is not None
     assert (certificate.radius, certificate.reason) == (0.25, None)
 
 
 def test_a_certificate_of_another_class_than_the_served_one_is_worth_nothing_and_says_why(model: ServedModel) -> None:
     bounds = Bounds(prediction=3, radius=0.25, bounds=BOUNDS)
-    certificate = classification(model, IMAGE, SCORES, bounds=bounds, explain=False, cached=False).certificate
+    certificate = classification(model, IMAGE, SCORES, bounds=bounds, cached=False).certificate
     assert certificate is not None
     assert certificate.radius == 0
     assert certificate.reason is not None

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eabs.inference import InferenceSettings
+from eabs.settings import QuasiNewtonSettings
 from service.batching import Answered, Batcher
 from service.errors import EngineFailed, NotReady, QueueFull
 from service.jobs import Classify, Floats, Job
 from service.metrics import Metrics
 
-SLOW = Classify("slow", InferenceSettings(steps=1))
-QUICK = Classify("quick", InferenceSettings(steps=1))
-WIDE = Classify("wide", InferenceSettings(steps=1, starts=4))
+SLOW = Classify("slow", QuasiNewtonSettings(steps=1))
+QUICK = Classify("quick", QuasiNewtonSettings(steps=1))
+WIDE = Classify("wide", QuasiNewtonSettings(steps=1, starts=4))
 GUILTY = -1.0
 
 

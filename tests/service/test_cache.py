@@ -1,11 +1,11 @@
 import numpy as np
 
-from eabs.inference import EFFORTS
+from eabs.settings import EFFORTS, PAPER_SETTINGS
 from service.cache import AnswerCache, LruCache
 from service.images import ServedImage
 from service.jobs import Bounds, Certify, Classify, Scores
 
-SCORES = Scores(np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros((2, 1, 4, 4), np.uint8))
+SCORES = Scores(np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, bool))
 
 
 class Clock:
@@ -79,8 +79,15 @@ def test_an_answer_belongs_to_its_model_its_settings_and_its_image() -> None:
     answers.keep_answer(Classify("model", EFFORTS["fast"]), "image", SCORES)
     assert answers.answer(Classify("model", EFFORTS["fast"]), "image") is SCORES
     assert answers.answer(Classify("model", EFFORTS["standard"]), "image") is None
+    assert answers.answer(Classify("model", PAPER_SETTINGS), "image") is None
     assert answers.answer(Classify("other", EFFORTS["fast"]), "image") is None
     assert answers.answer(Classify("model", EFFORTS["fast"]), "other") is None
+
+
+def test_an_answer_without_pictures_is_not_taken_for_an_explained_one() -> None:
+    answers = AnswerCache(max_bytes=100_000, ttl_s=10)
+    answers.keep_answer(Classify("model", EFFORTS["fast"]), "image", SCORES)
+    assert answers.answer(Classify("model", EFFORTS["fast"], explain=True), "image") is None
 
 
 def test_a_certificate_is_not_taken_for_a_classification() -> None:

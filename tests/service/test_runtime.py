@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 import pytest
 
-from eabs.inference import EFFORTS
+from eabs.settings import EFFORTS
 from service.errors import NotReady
 from service.images import ServedImage, identity_of
 from service.jobs import Classify

@@ -3,8 +3,9 @@ from pathlib import Path
 import torch
 
 from eabs.architecture import PRESETS
-from eabs.inference import EFFORTS, LatentInference
+from eabs.inference import LatentInference
 from eabs.networks import EABS
+from eabs.settings import EFFORTS
 from training.datasets import load_dataset, to_unit_range
 from training.evaluation import latent_scores, measure_accuracy
 

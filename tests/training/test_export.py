@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eabs.inference import EFFORTS
+from eabs.settings import EFFORTS
 from training.datasets import load_dataset
 from training.export import calibrate, draft_of_run
 from training.loop import Trainer

@@ -3,6 +3,7 @@ import base64
 import httpx
 import pytest
 
+from eabs.certificate import EXACT_INFERENCE
 from tests.service.api import expect_problem, post_form, post_png, result
 from tests.service.pictures import random_png
 
@@ -28,10 +29,10 @@ def test_the_answer_holds_what_is_needed_to_judge_and_repeat_it(client: httpx.Cl
     assert certificate["sound"] is False
     assert certificate["radius"] >= 0
     assert answer["settings"] == {
-        "steps": 100,
-        "starts": 4,
-        "learning_rate": 0.1,
-        "final_fraction": 0.1,
+        "solver": "quasi-newton",
+        "steps": EXACT_INFERENCE.steps,
+        "starts": EXACT_INFERENCE.starts,
+        "tolerance": EXACT_INFERENCE.tolerance,
         "candidates": 64,
         "seed": 0,
     }

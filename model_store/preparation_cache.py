@@ -1,4 +1,4 @@
-"""Decoded candidate banks on disk: decoding one takes seconds, mapping it into memory does not.
+"""Preparations on disk: decoding a candidate bank takes seconds, reading it does not.
 
 A cache only: whatever is wrong with it costs time and a logged warning, never an answer. A file is found by a
 key over everything that its content depends on, and is believed only if its own checksum agrees.
@@ -18,18 +18,21 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from eabs.candidates import CandidateBank
-from eabs.decoding import FoldedDecoders, FoldedDiscriminator
+from eabs.candidates import COMPONENTS, CandidateBank
+from eabs.decoding import FoldedDecoders
 from eabs.inference import LatentInference
+from eabs.penalty import FoldedDiscriminator
+from eabs.preparation import Preparation, prepare
 from model_store.reader import LoadedModel
 
 KEPT_FILES = 8
 
-_FORMAT = 1
+_FORMAT = 2
 _FILE = re.compile(r"[0-9a-f]{64}\.safetensors")
-_UNFINISHED = ".decoding-"
+_UNFINISHED = ".preparing-"
 _UNFINISHED_AGE = 3600.0
 _CHECKSUM = "sha256"
+_METRIC = "metric"
 
 _logger = logging.getLogger(__name__)
 
@@ -46,43 +49,49 @@ def default_cache() -> Path | None:
         return None
 
 
-def prepare_inference(loaded: LoadedModel, *, cache: Path | None) -> LatentInference:
-    """The model made ready to classify, on its device; its candidate bank comes from the folder `cache` if it can.
+def prepare_inference(loaded: LoadedModel, *, cache: Path | None, threads: int = 1) -> LatentInference:
+    """The model made ready to classify, on its device; its preparation comes from the folder `cache` if it can.
 
-    None means no cache. The answers are the same either way.
+    None means no cache. The answers are the same either way. `threads` is LatentInference's.
     """
     manifest, model = loaded.manifest, loaded.model
-    if cache is None:
-        return LatentInference.prepare(model, beta=manifest.beta, seed=manifest.seed, candidates=manifest.candidates)
-    bank = load_or_decode(loaded, cache=cache)
-    return LatentInference(model, bank=bank, beta=manifest.beta, seed=manifest.seed)
+    preparation = _prepare(loaded) if cache is None else load_or_prepare(loaded, cache=cache)
+    return LatentInference(model, preparation, beta=manifest.beta, seed=manifest.seed, threads=threads)
 
 
-def load_or_decode(loaded: LoadedModel, *, cache: Path) -> CandidateBank:
-    """The candidate bank of a model, on the model's device: mapped from the cache, or decoded and put there."""
-    decoders = FoldedDecoders(loaded.model.decoders)
-    file = cache / f"{_key(loaded, decoders.device)}.safetensors"
+def load_or_prepare(loaded: LoadedModel, *, cache: Path) -> Preparation:
+    """The preparation of a model, on the model's device: read from the cache, or made and put there."""
+    device = next(loaded.model.parameters()).device
+    file = cache / f"{_key(loaded, device)}.safetensors"
     try:
         tensors = _read(file, _shapes(loaded))
     except FileNotFoundError:
         pass
     except (OSError, SafetensorError, ValueError) as error:
-        _logger.warning("candidate bank %s is decoded again: %s", file, error)
+        _logger.warning("preparation %s is made again: %s", file, error)
     else:
-        return CandidateBank(**{name: tensor.to(decoders.device) for name, tensor in tensors.items()})
-    manifest = loaded.manifest
-    bank = CandidateBank.decode(
-        decoders,
-        FoldedDiscriminator(loaded.model.discriminator, manifest.beta),
-        count=manifest.candidates,
-        seed=manifest.seed,
-    )
+        moved = {name: tensor.to(device) for name, tensor in tensors.items()}
+        metric = moved.pop(_METRIC)
+        return Preparation(CandidateBank(**moved), metric)
+    preparation = _prepare(loaded)
+    parts = {name: getattr(preparation.bank, name) for name in _shapes(loaded) if name != _METRIC}
+    parts[_METRIC] = preparation.metric
     try:
-        _write(file, {name: getattr(bank, name).cpu().contiguous() for name in _shapes(loaded)})
+        _write(file, {name: tensor.cpu().contiguous() for name, tensor in parts.items()})
         _prune(cache)
     except (OSError, SafetensorError) as error:
-        _logger.warning("candidate bank %s is not kept: %s", file, error)
-    return bank
+        _logger.warning("preparation %s is not kept: %s", file, error)
+    return preparation
+
+
+def _prepare(loaded: LoadedModel) -> Preparation:
+    manifest, model = loaded.manifest, loaded.model
+    return prepare(
+        FoldedDecoders.fold(model.decoders),
+        FoldedDiscriminator(model.discriminator, manifest.beta),
+        candidates=manifest.candidates,
+        seed=manifest.seed,
+    )
 
 
 def _key(loaded: LoadedModel, device: torch.device) -> str:
@@ -94,10 +103,17 @@ def _key(loaded: LoadedModel, device: torch.device) -> str:
 
 def _shapes(loaded: LoadedModel) -> dict[str, tuple[int, ...]]:
     architecture, N = loaded.model.architecture, loaded.manifest.candidates
+    K, M, P = architecture.classes, architecture.latent, architecture.pixels
+    D = min(COMPONENTS, P)
     return {
-        "latents": (N, architecture.latent),
-        "images": (architecture.classes, N, architecture.pixels),
+        "latents": (N, M),
         "penalties": (N,),
+        "mean": (P,),
+        "components": (D, P),
+        "coordinates": (K, N, D),
+        "norms": (K, N),
+        "residuals": (K, N),
+        _METRIC: (K, M, M),
     }
 
 
@@ -144,7 +160,7 @@ def _checksum(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _prune(cache: Path) -> None:
-    """Keeps the newest banks. Names that are not the cache's own are left alone."""
+    """Keeps the newest preparations. Names that are not the cache's own are left alone."""
     ages = []
     for entry in cache.iterdir():
         try:

@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from service.cores import physical_cores
+from eabs.cores import physical_cores
 
 
 def topology(root: Path, siblings: str) -> Path:

@@ -1,0 +1,15 @@
+"""`eabs bench`: speed and memory, on this machine, now."""
+
+import typer
+
+from cli.bench.arrivals import arrivals
+from cli.bench.classes import classes
+from cli.bench.engine import engine
+from cli.bench.layouts import layouts
+from cli.bench.optimality import optimality
+from cli.bench.server import server
+from cli.bench.solvers import solvers
+
+app = typer.Typer(help="Measure speed and memory on this machine.", no_args_is_help=True)
+for command in (engine, optimality, solvers, classes, arrivals, server, layouts):
+    app.command()(command)

@@ -1,0 +1,52 @@
+"""What the benchmarks' commands have in common: options, and the model and images that they measure."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.machine import Machine
+from cli.console import fail, stdout
+from cli.published import load_data, load_published, validation_split
+from eabs.cores import physical_cores
+from eabs.inference import LatentInference
+from model_store import LoadedModel, default_cache, prepare_inference
+from training.datasets import DatasetError, Split, holdout, load_dataset
+from training.run_folder import RunError, RunFolder
+
+Model = Annotated[str, typer.Option(help="name, name@version or name@alias.")]
+Store = Annotated[Path, typer.Option(envvar="EABS_STORE", help="The store's folder.")]
+Data = Annotated[Path, typer.Option(help="Folder with the official files that the model was trained on.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 is one a physical core.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def prepared(model: str, store: Path, threads: int = 0) -> tuple[LoadedModel, LatentInference]:
+    """A published model, ready to infer on so many threads."""
+    loaded = load_published(model, store)
+    return loaded, prepare_inference(loaded, cache=default_cache(), threads=threads or physical_cores())
+
+
+def validation(loaded: LoadedModel, data: Path, images: int) -> Split:
+    """The first validation images of a published model."""
+    split = validation_split(loaded, load_data(loaded, data))
+    return Split(split.images[:images], split.labels[:images])
+
+
+def prepared_run(run: Path, data: Path, images: int) -> tuple[LatentInference, Split]:
+    """A training run's model, ready to infer, and its first validation images."""
+    try:
+        folder = RunFolder(run)
+        description, model = folder.description(), folder.model()
+        dataset = load_dataset(description.dataset, data)
+    except (RunError, DatasetError) as error:
+        fail(str(error))
+    recipe = description.recipe
+    _, held_out = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
+    inference = LatentInference.prepare(model.eval(), beta=recipe.objective.beta, seed=0, threads=physical_cores())
+    return inference, Split(held_out.images[:images], held_out.labels[:images])
+
+
+def print_machine(machine: Machine) -> None:
+    """One line above a table."""
+    stdout.print(f"{machine.processor}, GEMM {machine.gemm_gflops:.0f} GFLOP/s, torch {machine.torch}", highlight=False)

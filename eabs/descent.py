@@ -1,0 +1,165 @@
+"""Latent inference over lanes that come and go: images join at any step, and lanes leave when they have ended."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from eabs.decoding import FoldedDecoders
+from eabs.lanes import LaneObjective
+from eabs.penalty import FoldedDiscriminator
+from eabs.quasi_newton import QuasiNewton
+from eabs.settings import QuasiNewtonSettings
+
+# Slots are packed anew when fewer of them than this are still in use.
+_OCCUPANCY = 0.75
+_START_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where B images start: `latents` (B, S, K, M); `bounds` (B, S, K), which the objective there does not exceed;
+    `chosen` (B, S, K), whether to descend from there or to leave it at the bound."""
+
+    latents: Tensor
+    bounds: Tensor
+    chosen: Tensor
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Answers for n images, known by their `tickets`: scores (n, K), latents (n, K, M), and whether a score was left
+    at an upper bound because its class could no longer win (n, K)."""
+
+    tickets: list[int]
+    scores: Tensor
+    latents: Tensor
+    upper_bounds: Tensor
+
+
+class Descent:
+    """Minimises the objective for all lanes of all images that were admitted."""
+
+    def __init__(
+        self,
+        decoders: FoldedDecoders,
+        discriminator: FoldedDiscriminator,
+        metric: Tensor,
+        settings: QuasiNewtonSettings,
+    ) -> None:
+        self._decoders = decoders
+        self._discriminator = discriminator
+        self._metric = metric
+        self._settings = settings
+        architecture = decoders.architecture
+        self._K = architecture.classes
+        cells = (0, settings.starts, self._K)
+        # What is known of every image: a cell for every start and class.
+        self._tickets: list[int] = []
+        self._images = metric.new_empty(0, architecture.pixels)
+        self._scores = metric.new_empty(cells)
+        self._latents = metric.new_empty(*cells, architecture.latent)
+        self._given_up = torch.empty(cells, dtype=torch.bool, device=metric.device)
+        # The lanes under way, and which cell each is for.
+        self._cells = torch.empty(0, dtype=torch.int64, device=metric.device)
+        self._ages = torch.empty_like(self._cells)
+        self._lanes = QuasiNewton(metric.new_empty(0, architecture.latent), metric[:0])
+        self._objective: LaneObjective | None = None
+        self._admitted = 0
+
+    def __len__(self) -> int:
+        """Images under way."""
+        return len(self._tickets)
+
+    def admit(self, images: Tensor, start: Start) -> range:
+        """Takes in images (B, C, H, W); returns their tickets."""
+        first_cell = self._scores.numel()
+        chosen = start.chosen.flatten().nonzero()[:, 0]
+        classes = chosen % self._K
+        self._cells = torch.cat([self._cells, first_cell + chosen])
+        self._ages = torch.cat([self._ages, torch.zeros_like(chosen)])
+        lanes = QuasiNewton(start.latents.flatten(0, 2)[chosen], self._metric[classes])
+        if len(self._tickets):
+            self._lanes.join(lanes)
+        else:
+            self._lanes = lanes
+        self._images = torch.cat([self._images, images.flatten(1)])
+        self._scores = torch.cat([self._scores, torch.where(start.chosen, torch.inf, start.bounds)])
+        self._latents = torch.cat([self._latents, start.latents])
+        self._given_up = torch.cat([self._given_up, ~start.chosen])
+        self._objective = None
+        tickets = range(self._admitted, self._admitted + len(images))
+        self._tickets += tickets
+        self._admitted += len(images)
+        return tickets
+
+    def step(self) -> Finished | None:
+        """One gradient for every lane. Returns the images that ended with it, if any."""
+        if self._objective is None or len(self._cells) < _OCCUPANCY * self._objective.size:
+            self._objective = LaneObjective(
+                self._decoders,
+                self._discriminator,
+                targets=self._images[self._cells // (self._settings.starts * self._K)],
+                classes=self._cells % self._K,
+                objective=self._settings.objective,
+            )
+        self._lanes.accept(*self._objective.values_and_gradients(self._lanes.propose()))
+        self._ages += 1
+        ended, given_up = self._judge()
+        if not bool(ended.any()):
+            return None
+        cells = self._cells[ended]
+        self._scores.view(-1)[cells] = self._lanes.values[ended]
+        self._latents.view(-1, self._latents.shape[3])[cells] = self._lanes.points[ended]
+        self._given_up.view(-1)[cells] = given_up[ended]
+        remaining = (~ended).nonzero()[:, 0]
+        self._cells = self._cells[remaining]
+        self._ages = self._ages[remaining]
+        self._lanes.keep(remaining)
+        self._objective.keep(remaining)
+        return self._deliver()
+
+    def _judge(self) -> tuple[Tensor, Tensor]:
+        """Which lanes end now (L,), and which of them because their class can no longer win (L,)."""
+        settings, lanes = self._settings, self._lanes
+        ended = (self._ages >= settings.steps) | (lanes.promises <= settings.tolerance * lanes.values)
+        per_image = settings.starts * self._K
+        images = self._cells // per_image
+        leaders = self._best(self._scores.flatten(1).amin(1), images)
+        beaten = lanes.values - settings.patience * lanes.promises > leaders[images]
+        given_up = beaten & (self._ages >= settings.full_steps) & ~ended
+        ended |= given_up
+        if settings.starts > 1:
+            classes = images * self._K + self._cells % self._K
+            leaders = self._best(self._scores.amin(1).flatten(), classes)
+            beaten = lanes.values - settings.start_patience * lanes.promises > leaders[classes]
+            ended |= beaten & (self._ages >= _START_STEPS)
+        return ended, given_up
+
+    def _best(self, known: Tensor, groups: Tensor) -> Tensor:
+        """The best score of every group, among those known (n,) and those of the lanes, whose groups are (L,)."""
+        return known.scatter_reduce(0, groups, self._lanes.values, "amin")
+
+    def _deliver(self) -> Finished | None:
+        """Hands out the images without lanes, and forgets them."""
+        per_image = self._settings.starts * self._K
+        images = self._cells // per_image
+        under_way = torch.bincount(images, minlength=len(self._tickets)) > 0
+        if bool(under_way.all()):
+            return None
+        done = (~under_way).nonzero()[:, 0]
+        scores, starts = self._scores[done].min(1)
+        cells = starts[:, None, :]
+        finished = Finished(
+            tickets=[self._tickets[index] for index in done.tolist()],
+            scores=scores,
+            latents=self._latents[done].take_along_dim(cells[..., None], 1).squeeze(1),
+            upper_bounds=self._given_up[done].take_along_dim(cells, 1).squeeze(1),
+        )
+        kept = under_way.nonzero()[:, 0]
+        self._tickets = [self._tickets[index] for index in kept.tolist()]
+        self._images, self._scores = self._images[kept], self._scores[kept]
+        self._latents, self._given_up = self._latents[kept], self._given_up[kept]
+        moved = (under_way.cumsum(0) - 1)[images]
+        self._cells = moved * per_image + self._cells % per_image
+        return finished
