@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from cli.console import fail
 from cli.options import settings_from
 from service.app import serve as serve_app
+from service.served_model import resolve_devices
 
 
 def serve(
@@ -18,7 +18,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one [default: 8000].")] = None,
     store: Annotated[Path | None, typer.Option(help="Model store [default: the bundled models].")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N [default: auto].")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda (every GPU) or cuda:N [default: auto].")] = None,
     log_format: Annotated[str | None, typer.Option(help="json or text [default: json].")] = None,
 ) -> None:
     """Serve models over HTTP until SIGTERM or Ctrl-C.
@@ -35,6 +35,7 @@ def serve(
             device=device,
             log_format=log_format,
         )
-    except ValidationError as error:
+        resolve_devices(settings.device)
+    except ValueError as error:
         fail(str(error), usage=True)
     raise typer.Exit(serve_app(settings))

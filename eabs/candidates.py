@@ -13,6 +13,7 @@ of which the last term alone is left out: it is at most 2 ||r_x|| ||r_b||.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor
 from eabs.blocks import in_blocks
 from eabs.decoding import FoldedDecoders
 from eabs.penalty import FoldedDiscriminator
+from eabs.workers import Workers
 
 DEFAULT_CANDIDATES = 8000
 COMPONENTS = 64
@@ -80,33 +82,35 @@ class CandidateBank:
 
     @classmethod
     def decode(
-        cls, decoders: FoldedDecoders, discriminator: FoldedDiscriminator, *, count: int, seed: int
+        cls, decoders: FoldedDecoders, discriminator: FoldedDiscriminator, *, count: int, seed: int, workers: Workers
     ) -> "CandidateBank":
         """Draws `count` latents from N(0, I) by `seed`, the same on every device, and decodes them."""
-        architecture = decoders.architecture
-        K, P = architecture.classes, architecture.pixels
         generator = torch.Generator().manual_seed(seed)
-        latents = torch.randn(count, architecture.latent, generator=generator).to(decoders.device)
-        with torch.inference_mode():
-            mean, components = _principal_components(decoders, latents)
-            coordinates = latents.new_empty(K, count, len(components))
-            norms, residuals = latents.new_empty(2, K, count).unbind()
-            for first in range(0, count, _DECODE_BATCH):
-                part = slice(first, first + _DECODE_BATCH)
-                images = (_decode(decoders, latents[part]) - mean).view(-1, K, P)
-                projected = images @ components.T
-                coordinates[:, part] = projected.transpose(0, 1)
-                norms[:, part] = images.square().sum(2).T
-                residuals[:, part] = torch.linalg.vector_norm(images - projected @ components, dim=2).T
-            return cls(
-                latents=latents,
-                penalties=discriminator.penalty(latents),
-                mean=mean,
-                components=components,
-                coordinates=coordinates,
-                norms=norms,
-                residuals=residuals,
-            )
+        latents = torch.randn(count, decoders.architecture.latent, generator=generator).to(decoders.device)
+        few = latents[: max(1, _SAMPLE // decoders.architecture.classes)]
+        sample = torch.cat(workers.map(partial(_decode, decoders), few.split(_DECODE_BATCH)))
+        ((mean, components),) = workers.map(_principal_components, [sample.flatten(0, 1)])
+
+        def project(batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            images = _decode(decoders, batch) - mean
+            projected = images @ components.T
+            residuals = torch.linalg.vector_norm(images - projected @ components, dim=2)
+            return projected, images.square().sum(2), residuals
+
+        parts = workers.map(project, latents.split(_DECODE_BATCH))
+        coordinates, norms, residuals = (
+            torch.cat(part).transpose(0, 1).contiguous() for part in zip(*parts, strict=True)
+        )
+        (penalties,) = workers.map(discriminator.penalty, [latents])
+        return cls(
+            latents=latents,
+            penalties=penalties,
+            mean=mean,
+            components=components,
+            coordinates=coordinates,
+            norms=norms,
+            residuals=residuals,
+        )
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -141,15 +145,13 @@ class CandidateBank:
         )
 
 
-def _principal_components(decoders: FoldedDecoders, latents: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean (P,) and about the first components (D, P) of images that a few of the latents are decoded to.
+def _principal_components(images: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean (P,) and about the first components (D, P) of images (N, P).
 
     By subspace iteration from a few of the images themselves, so that nothing is random.
     """
-    few = latents[: max(1, _SAMPLE // decoders.architecture.classes)]
-    sample = torch.cat([_decode(decoders, batch) for batch in few.split(_DECODE_BATCH)])
-    mean = sample.mean(0)
-    centred = sample - mean
+    mean = images.mean(0)
+    centred = images - mean
     count = min(COMPONENTS, centred.shape[1])
     basis = centred[torch.linspace(0, len(centred) - 1, count, device=centred.device).long()].T
     for _ in range(_SUBSPACE_ITERATIONS):
@@ -158,6 +160,5 @@ def _principal_components(decoders: FoldedDecoders, latents: Tensor) -> tuple[Te
 
 
 def _decode(decoders: FoldedDecoders, latents: Tensor) -> Tensor:
-    """All classes' images of latents (B, M), flattened: (B * K, P), a latent's K images together."""
-    decoded = decoders.decode(latents.unsqueeze(1).expand(-1, decoders.architecture.classes, -1))
-    return decoded.flatten(0, 1).flatten(1)
+    """All classes' images of latents (B, M), flattened: (B, K, P)."""
+    return decoders.decode(latents.unsqueeze(1).expand(-1, decoders.architecture.classes, -1)).flatten(2)

@@ -5,11 +5,9 @@ from the best of the candidate bank and the encoder's own Q(z|x). `eabs/settings
 """
 
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -24,8 +22,7 @@ from eabs.networks import EABS
 from eabs.penalty import FoldedDiscriminator
 from eabs.preparation import Preparation, prepare
 from eabs.settings import AdamSettings, InferenceSettings, QuasiNewtonSettings
-
-T = TypeVar("T")
+from eabs.workers import Workers
 
 # Images worked on at once: more would leave a CPU core's cache (benchmarks/engine.py), fewer would idle a GPU.
 _CPU_IMAGES = 4
@@ -81,11 +78,7 @@ class LatentInference:
         self.seed = seed
         self._encoder = model.encoder.eval().requires_grad_(False)
         self._noise = lru_cache(maxsize=16)(self._draw_noise)
-        self._pool: ThreadPoolExecutor | None = None
-        if self.device.type == "cpu":
-            self._pool = ThreadPoolExecutor(
-                threads, thread_name_prefix="infer", initializer=torch.set_num_threads, initargs=(1,)
-            )
+        self._workers = Workers(threads, self.device)
 
     @classmethod
     def prepare(
@@ -97,6 +90,7 @@ class LatentInference:
             FoldedDiscriminator(model.discriminator, beta),
             candidates=candidates,
             seed=seed,
+            threads=threads,
         )
         return cls(model, preparation, beta=beta, seed=seed, threads=threads)
 
@@ -124,12 +118,14 @@ class LatentInference:
             raise ValueError(f"images: expected float32, got {images.dtype}")
         at_once = _CUDA_IMAGES if self.device.type == "cuda" else _CPU_IMAGES
         parts = images.split(max(1, at_once // settings.starts))
-        return InferenceResult.concatenate(self._each(lambda part: self._infer(part.to(self.device), settings), parts))
+        return InferenceResult.concatenate(
+            self._workers.map(lambda part: self._infer(part.to(self.device), settings), parts)
+        )
 
     def reconstruct(self, latents: Tensor) -> Tensor:
         """G_k(z_k): latents (B, K, M) to images (B, K, C, H, W) in (0, 1)."""
         parts = latents.to(self.device).split(_CPU_IMAGES)
-        return torch.cat(self._each(torch.inference_mode()(self.decoders.decode), parts))
+        return torch.cat(self._workers.map(self.decoders.decode, parts))
 
     def start(self, images: Tensor, settings: QuasiNewtonSettings) -> Start:
         """Where images (B, C, H, W) on the model's device start, and which classes are in the running."""
@@ -155,12 +151,6 @@ class LatentInference:
             scores = scores - self.discriminator.penalty(latents)
         return scores.clamp_min(0).sqrt()
 
-    def _each(self, work: Callable[[Tensor], T], parts: tuple[Tensor, ...]) -> list[T]:
-        if self._pool is None:
-            return [work(part) for part in parts]
-        return list(self._pool.map(work, parts))
-
-    @torch.inference_mode()
     def _infer(self, images: Tensor, settings: InferenceSettings) -> InferenceResult:
         if isinstance(settings, AdamSettings):
             return self._infer_by_adam(images, settings)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from eabs.candidates import CandidateBank
 from eabs.decoding import FoldedDecoders
 from eabs.penalty import FoldedDiscriminator
 from eabs.quasi_newton import gauss_newton_metric
+from eabs.workers import Workers
 
 _METRIC_LATENTS = 128
 
@@ -21,8 +21,13 @@ class Preparation:
     metric: Tensor
 
 
-def prepare(decoders: FoldedDecoders, discriminator: FoldedDiscriminator, *, candidates: int, seed: int) -> Preparation:
-    """Decodes `candidates` latents drawn by `seed`, and takes the metric at the first of them."""
-    bank = CandidateBank.decode(decoders, discriminator, count=candidates, seed=seed)
-    with torch.inference_mode():
-        return Preparation(bank, gauss_newton_metric(decoders, bank.latents[:_METRIC_LATENTS]))
+def prepare(
+    decoders: FoldedDecoders, discriminator: FoldedDiscriminator, *, candidates: int, seed: int, threads: int
+) -> Preparation:
+    """Decodes `candidates` latents drawn by `seed`, and takes the metric at the first of them.
+
+    The result does not depend on the number of threads.
+    """
+    workers = Workers(threads, decoders.device)
+    bank = CandidateBank.decode(decoders, discriminator, count=candidates, seed=seed, workers=workers)
+    return Preparation(bank, gauss_newton_metric(decoders, bank.latents[:_METRIC_LATENTS], workers))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from eabs.decoding import MAX_CPU_ROWS, FoldedDecoders
+from eabs.workers import Workers
 
 _LONGEST_STEP = 1.0  # in standard deviations of the prior: where the quadratic model is not trusted any more
 _SHRINK, _GROW = 0.4, 2.0
@@ -18,7 +19,7 @@ _DIFFERENCE = 1e-3
 _RIDGE, _LEAST_RIDGE = 0.1, 1e-3
 
 
-def gauss_newton_metric(decoders: FoldedDecoders, latents: Tensor) -> Tensor:
+def gauss_newton_metric(decoders: FoldedDecoders, latents: Tensor, workers: Workers) -> Tensor:
     """The inverse of each class's mean Gauss-Newton matrix E[2 J^T J] + ridge.
 
     J = dG_k/dz, by differences.
@@ -26,24 +27,28 @@ def gauss_newton_metric(decoders: FoldedDecoders, latents: Tensor) -> Tensor:
     Args:
         decoders: one group for every class.
         latents: (N, M), from the prior; what the mean is taken over.
+        workers: who computes.
 
     Returns:
         (K, M, M), symmetric and positive definite.
     """
     architecture = decoders.architecture
     K, M = architecture.classes, architecture.latent
-    products = latents.new_zeros(K, M, M)
     offsets = _DIFFERENCE * torch.eye(M, device=latents.device)
-    for batch in latents.split(MAX_CPU_ROWS):
+
+    def products(batch: Tensor) -> Tensor:
         points = batch.unsqueeze(1).expand(-1, K, -1)
         here = decoders.decode(points)
         columns = [(decoders.decode(points + offset) - here).flatten(2) for offset in offsets]
         jacobians = torch.stack(columns, dim=3).div_(_DIFFERENCE)
-        products += torch.einsum("nkpa,nkpb->kab", jacobians, jacobians)
-    mean = products * (2 / len(latents))
+        found: Tensor = torch.einsum("nkpa,nkpb->kab", jacobians, jacobians)
+        return found
+
+    mean = torch.stack(workers.map(products, latents.split(MAX_CPU_ROWS))).sum(0) * (2 / len(latents))
     # A class whose images do not depend on z, early in training, has no curvature at all.
     ridge = (_RIDGE * mean.diagonal(dim1=1, dim2=2).mean(1)).clamp_min(_LEAST_RIDGE)
-    inverse: Tensor = torch.linalg.inv(mean + ridge[:, None, None] * torch.eye(M, device=mean.device))
+    inverse: Tensor
+    (inverse,) = workers.map(torch.linalg.inv, [mean + torch.diag_embed(ridge[:, None].expand(-1, M))])
     return inverse
 
 

@@ -55,11 +55,11 @@ def prepare_inference(loaded: LoadedModel, *, cache: Path | None, threads: int =
     None means no cache. The answers are the same either way. `threads` is LatentInference's.
     """
     manifest, model = loaded.manifest, loaded.model
-    preparation = _prepare(loaded) if cache is None else load_or_prepare(loaded, cache=cache)
+    preparation = _prepare(loaded, threads) if cache is None else load_or_prepare(loaded, cache=cache, threads=threads)
     return LatentInference(model, preparation, beta=manifest.beta, seed=manifest.seed, threads=threads)
 
 
-def load_or_prepare(loaded: LoadedModel, *, cache: Path) -> Preparation:
+def load_or_prepare(loaded: LoadedModel, *, cache: Path, threads: int = 1) -> Preparation:
     """The preparation of a model, on the model's device: read from the cache, or made and put there."""
     device = next(loaded.model.parameters()).device
     file = cache / f"{_key(loaded, device)}.safetensors"
@@ -73,7 +73,7 @@ def load_or_prepare(loaded: LoadedModel, *, cache: Path) -> Preparation:
         moved = {name: tensor.to(device) for name, tensor in tensors.items()}
         metric = moved.pop(_METRIC)
         return Preparation(CandidateBank(**moved), metric)
-    preparation = _prepare(loaded)
+    preparation = _prepare(loaded, threads)
     parts = {name: getattr(preparation.bank, name) for name in _shapes(loaded) if name != _METRIC}
     parts[_METRIC] = preparation.metric
     try:
@@ -84,13 +84,14 @@ def load_or_prepare(loaded: LoadedModel, *, cache: Path) -> Preparation:
     return preparation
 
 
-def _prepare(loaded: LoadedModel) -> Preparation:
+def _prepare(loaded: LoadedModel, threads: int) -> Preparation:
     manifest, model = loaded.manifest, loaded.model
     return prepare(
         FoldedDecoders.fold(model.decoders),
         FoldedDiscriminator(model.discriminator, manifest.beta),
         candidates=manifest.candidates,
         seed=manifest.seed,
+        threads=threads,
     )
 
 

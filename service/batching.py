@@ -51,8 +51,26 @@ class _Item:
 class Batcher:
     """The queue in front of the engine. Belongs to one event loop."""
 
-    def __init__(self, run: Run, *, max_queue: int, max_batch_size: int, batch_wait_s: float, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        run: Run,
+        *,
+        places: int = 1,
+        max_queue: int,
+        max_batch_size: int,
+        batch_wait_s: float,
+        metrics: Metrics,
+    ) -> None:
+        """Args:
+        run: works on one batch; may be called again before it has returned, `places` times in all.
+        places: how many batches are worked on at the same time.
+        max_queue: images that may wait.
+        max_batch_size: images, times the starts of each, in one batch.
+        batch_wait_s: how long an image waits for company while there is nothing else to do; 0 is not at all.
+        metrics: what is told of every batch.
+        """
         self._run = run
+        self._places = places
         self._max_queue = max_queue
         self._max_batch_size = max_batch_size
         self._batch_wait_s = batch_wait_s
@@ -61,8 +79,8 @@ class Batcher:
         self._tickets = itertools.count()
         self._arrived = asyncio.Event()
         self._closing = False
-        self._worker: asyncio.Task[None] | None = None
-        self._running_since: float | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        self._running_since: dict[int, float] = {}
         self._seconds_per_image = 0.0
 
     @property
@@ -73,24 +91,24 @@ class Batcher:
     @property
     def alive(self) -> bool:
         """Whether somebody works on the queue."""
-        return self._worker is not None and not self._worker.done()
+        return any(not worker.done() for worker in self._workers)
 
     @property
     def running_s(self) -> float:
-        """How long the present batch has run; 0 between batches."""
-        since = self._running_since
-        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+        """How long the oldest of the present batches has run; 0 between batches."""
+        if not self._running_since:
+            return 0.0
+        return asyncio.get_running_loop().time() - min(self._running_since.values())
 
     def start(self) -> None:
         """Begins to work on the queue."""
-        self._worker = asyncio.create_task(self._work(), name="batcher")
+        self._workers = [asyncio.create_task(self._work(), name=f"batcher-{n}") for n in range(self._places)]
 
     async def drain(self) -> None:
         """Refuses new work, finishes what waits, and returns when nothing is left."""
         self._closing = True
         self._arrived.set()
-        if self._worker is not None:
-            await asyncio.gather(self._worker, return_exceptions=True)
+        await asyncio.gather(*self._workers, return_exceptions=True)
 
     def check_room(self, count: int = 1) -> None:
         """Returns if `count` more images may wait.
@@ -104,7 +122,7 @@ class Batcher:
         waiting = self.depth
         if waiting + count > self._max_queue:
             low, high = _RETRY_LIMITS_S
-            retry_after = min(high, max(low, math.ceil(waiting * self._seconds_per_image)))
+            retry_after = min(high, max(low, math.ceil(waiting * self._seconds_per_image / self._places)))
             detail = f"expected at most {self._max_queue} waiting images, got {waiting} and {count} more"
             raise QueueFull(detail, retry_after=retry_after)
 
@@ -155,9 +173,11 @@ class Batcher:
                 if batch:
                     await self._serve(job, batch)
         finally:
-            for requests in self._queues.values():
-                for item in itertools.chain.from_iterable(requests.values()):
-                    _fail(item, EngineFailed("The server stopped working on its queue."))
+            if sum(not worker.done() for worker in self._workers) == 1:
+                # The last worker: nobody is left to answer.
+                for requests in self._queues.values():
+                    for item in itertools.chain.from_iterable(requests.values()):
+                        _fail(item, EngineFailed("The server stopped working on its queue."))
 
     async def _let_fill(self, job: Job[Any]) -> None:
         """Waits for company while the engine has nothing else to do.
@@ -168,7 +188,7 @@ class Batcher:
         """
         arrived = min(item.arrived for items in self._queues[job].values() for item in items)
         latest = max(item.arrived for items in self._queues[job].values() for item in items)
-        while not self._closing and len(self._queues) == 1 and 0 < self.depth < self._limit(job):
+        while self._batch_wait_s and not self._closing and len(self._queues) == 1 and 0 < self.depth < self._limit(job):
             self._arrived.clear()
             patience = min(latest + self._batch_wait_s, arrived + _PATIENCE * self._batch_wait_s)
             try:
@@ -179,10 +199,15 @@ class Batcher:
             latest = asyncio.get_running_loop().time()
 
     def _take(self, job: Job[Any]) -> list[_Item]:
-        """The next batch, one image of each request in turn; the job goes to the end of the line."""
+        """The next batch, one image of each request in turn; the job goes to the end of the line.
+
+        Idle places share what waits: two batches of two are done sooner than one of four.
+        """
+        idle = self._places - len(self._running_since)
+        limit = min(self._limit(job), math.ceil(self.depth / max(1, idle)))
         requests = self._queues.pop(job, OrderedDict())
         batch: list[_Item] = []
-        while requests and len(batch) < self._limit(job):
+        while requests and len(batch) < limit:
             ticket, items = requests.popitem(last=False)
             item = next(iter(items))
             del items[item]
@@ -221,11 +246,12 @@ class Batcher:
     async def _infer(self, job: Job[Any], batch: Sequence[_Item]) -> Sequence[Any]:
         name = type(job).__name__
         self._metrics.batch_size.labels(name).observe(len(batch))
-        started = self._running_since = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().time()
+        self._running_since[id(batch)] = started
         try:
             outcomes = await self._run(job, [item.image for item in batch])
         finally:
-            self._running_since = None
+            del self._running_since[id(batch)]
         if len(outcomes) != len(batch):
             raise EngineFailed(f"expected {len(batch)} answers from the engine, got {len(outcomes)}")
         seconds = asyncio.get_running_loop().time() - started

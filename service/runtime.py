@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
+from eabs.cores import physical_cores
 from model_store import ModelStore
 from service.batching import Batcher
 from service.body import BodyBudget, split_body
@@ -19,12 +20,14 @@ from service.images import ServedImage, prepare_image
 from service.jobs import Job, Outcome
 from service.json_body import Pixels
 from service.metrics import Metrics
-from service.served_model import ServedModel
+from service.served_model import ServedModel, resolve_devices
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 State = Literal["starting", "ready", "draining", "failed"]
+_BATCH_SIZES = {"cpu": 4, "cuda": 1024}
+
 T = TypeVar("T")
 A = TypeVar("A", bound=Outcome)
 
@@ -50,13 +53,19 @@ class Runtime:
         self.cache = AnswerCache(max_bytes=settings.cache_bytes, ttl_s=settings.cache_ttl_s)
         self.body_budget = BodyBudget(settings.max_buffered_bytes)
         self.state: State = "starting"
+        devices = resolve_devices(settings.device)
         self._engine = Engine(
-            store=self.store, device=settings.device, threads=settings.threads, cache_dir=settings.cache_dir
+            store=self.store,
+            devices=devices,
+            threads=settings.threads or physical_cores(),
+            cache_dir=settings.cache_dir,
         )
+        self._max_batch_size = settings.max_batch_size or _BATCH_SIZES[devices[0].type]
         self._batcher = Batcher(
             self._engine.run,
+            places=self._engine.places,
             max_queue=settings.max_queue,
-            max_batch_size=settings.max_batch_size,
+            max_batch_size=self._max_batch_size,
             batch_wait_s=settings.batch_wait_ms / 1000,
             metrics=self.metrics,
         )
@@ -69,7 +78,7 @@ class Runtime:
         """Loads and warms the models, then takes work. A failure is logged and leaves the state `failed`."""
         try:
             for reference in self.settings.references:
-                model = await self._engine.load(reference, warm_batch=self.settings.max_batch_size)
+                model = await self._engine.load(reference, warm_batch=self._max_batch_size)
                 self.catalogue.add(model)
                 device = str(model.inference.device)
                 self.metrics.model_info.labels(model.name, model.version, model.digest, device).set(1)

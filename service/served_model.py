@@ -53,7 +53,7 @@ class ServedModel:
 
 
 def load_model(
-    store: ModelStore, reference: ModelReference, *, device: torch.device, cache_dir: Path | None
+    store: ModelStore, reference: ModelReference, *, device: torch.device, cache_dir: Path | None, threads: int
 ) -> ServedModel:
     """Loads, verifies and prepares a model.
 
@@ -66,7 +66,7 @@ def load_model(
         version=loaded.manifest.version,
         digest=loaded.digest,
         manifest=loaded.manifest,
-        inference=prepare_inference(loaded, cache=cache_dir),
+        inference=prepare_inference(loaded, cache=cache_dir, threads=threads),
         aliases=store.aliases(reference.name),
     )
 
@@ -88,15 +88,16 @@ def warm_up(model: ServedModel, *, batch_size: int) -> None:
     Certify(model.digest, replace(EXACT_INFERENCE, steps=1)).run(model.inference, image)
 
 
-def resolve_device(name: str) -> torch.device:
-    """The device that a setting names; `auto` is the GPU where there is one.
+def resolve_devices(name: str) -> tuple[torch.device, ...]:
+    """The devices that a setting names: `auto` is every GPU, or the CPU where there is none; `cuda` is every GPU.
 
     Raises:
         ValueError: CUDA was asked for and is not there.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device: expected one of {torch.cuda.device_count()} CUDA devices, got {name}")
-    return device
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu" or (name == "auto" and not count):
+        return (torch.device("cpu"),)
+    wanted = range(count) if name in ("auto", "cuda") else (int(name.removeprefix("cuda:")),)
+    if not wanted or max(wanted) >= count:
+        raise ValueError(f"device: expected one of {count} CUDA devices, got {name}")
+    return tuple(torch.device("cuda", index) for index in wanted)

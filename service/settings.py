@@ -51,17 +51,24 @@ class Settings(BaseSettings):
     cache_dir: Path | None = Field(
         default_factory=default_cache, description="Where what is prepared of each model is kept between starts"
     )
-    device: Annotated[str, Field(pattern=f"^({_DEVICE})$")] = Field("auto", description="auto, cpu, cuda or cuda:N")
-    threads: int = Field(0, ge=0, description="CPU threads of one inference; 0 is one a physical core")
+    device: Annotated[str, Field(pattern=f"^({_DEVICE})$")] = Field(
+        "auto", description="cpu, cuda:N, cuda for every GPU, or auto: every GPU, or the CPU where there is none"
+    )
+    threads: int = Field(
+        0, ge=0, description="CPU threads, each of which infers a batch by itself; 0 is one a physical core"
+    )
     host: str = Field("127.0.0.1", description="The address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one")
 
     max_queue: int = Field(512, ge=1, description="Images that may wait for inference before a request is refused")
     max_batch_size: int = Field(
-        32, ge=1, description="Images, times the starts of each, that are inferred together at most"
+        0,
+        ge=0,
+        description="Images, times the starts of each, that are inferred together at most; 0 is 4 on a CPU "
+        "thread and 1024 on a GPU",
     )
     batch_wait_ms: float = Field(
-        2.0, ge=0, description="How long an idle engine waits for one more image, in ms; 25 times that in all at most"
+        0.0, ge=0, description="How long an idle engine waits for one more image, in ms; 25 times that in all at most"
     )
     decode_threads: int = Field(2, ge=1, description="Images that are decoded at the same time")
 

@@ -7,12 +7,17 @@ from eabs.candidates import COMPONENTS, CandidateBank, Objective
 from eabs.decoding import FoldedDecoders
 from eabs.networks import EABS
 from eabs.penalty import FoldedDiscriminator
+from eabs.workers import Workers
 from tests.eabs.toy import random_model
 
 
 def bank_of(model: EABS, count: int, seed: int = 0) -> CandidateBank:
     return CandidateBank.decode(
-        FoldedDecoders.fold(model.decoders), FoldedDiscriminator(model.discriminator, 1.0), count=count, seed=seed
+        FoldedDecoders.fold(model.decoders),
+        FoldedDiscriminator(model.discriminator, 1.0),
+        count=count,
+        seed=seed,
+        workers=Workers(1, torch.device("cpu")),
     )
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from eabs.decoding import FoldedDecoders
 from eabs.networks import EABS
 from eabs.quasi_newton import QuasiNewton, gauss_newton_metric
+from eabs.workers import Workers
 
 
 def random_quadratics(count: int, size: int) -> tuple[Tensor, Tensor]:
@@ -69,7 +70,7 @@ def test_lanes_advance_alike_whoever_leaves_or_joins() -> None:
 
 def test_the_metric_is_the_inverse_of_the_mean_gauss_newton_matrix(toy: EABS) -> None:
     latents = torch.randn(40, 2, generator=torch.Generator().manual_seed(1))
-    metric = gauss_newton_metric(FoldedDecoders.fold(toy.decoders), latents)
+    metric = gauss_newton_metric(FoldedDecoders.fold(toy.decoders), latents, Workers(1, torch.device("cpu")))
     jacobians = torch.stack([torch.func.jacrev(lambda z: toy.decoders(z[None])[0].flatten(1))(z) for z in latents])
     matrices = 2 * (jacobians.mT @ jacobians).mean(0)
     assert (torch.linalg.eigvalsh(metric) > 0).all()
@@ -83,5 +84,5 @@ def test_the_metric_is_the_inverse_of_the_mean_gauss_newton_matrix(toy: EABS) ->
 def test_a_class_whose_images_do_not_depend_on_the_latent_has_a_metric_all_the_same(toy: EABS) -> None:
     dead = copy.deepcopy(toy)
     dead.decoders.linear_weight.zero_()
-    metric = gauss_newton_metric(FoldedDecoders.fold(dead.decoders), torch.randn(8, 2))
+    metric = gauss_newton_metric(FoldedDecoders.fold(dead.decoders), torch.randn(8, 2), Workers(1, torch.device("cpu")))
     assert metric.isfinite().all()

@@ -13,6 +13,7 @@ from eabs.inference import LatentInference
 from eabs.networks import EABS
 from eabs.preparation import Preparation
 from eabs.settings import EFFORTS, PAPER_SETTINGS
+from eabs.workers import Workers
 from model_store import preparation_cache
 from model_store.preparation_cache import default_cache, load_or_prepare, prepare_inference
 from model_store.reader import LoadedModel
@@ -37,9 +38,9 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     decode = CandidateBank.decode
 
-    def noted(*args: object, count: int, seed: int) -> CandidateBank:
+    def noted(*args: object, count: int, seed: int, workers: Workers) -> CandidateBank:
         counts.append(count)
-        return decode(*args, count=count, seed=seed)  # type: ignore[arg-type]
+        return decode(*args, count=count, seed=seed, workers=workers)  # type: ignore[arg-type]
 
     monkeypatch.setattr(CandidateBank, "decode", noted)
     return counts

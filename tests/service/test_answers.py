@@ -20,7 +20,9 @@ BOUNDS = np.array([0.5, 3, 2, 4, -1, 5, 6, 7, 8, np.inf], np.float32)
 
 @pytest.fixture(scope="module")
 def model(store_root: Path) -> ServedModel:
-    return load_model(ModelStore(store_root), ModelReference("mnist"), device=torch.device("cpu"), cache_dir=None)
+    return load_model(
+        ModelStore(store_root), ModelReference("mnist"), device=torch.device("cpu"), cache_dir=None, threads=1
+    )
 
 
 def test_the_posterior_is_a_softmax_of_the_scores_over_the_temperature() -> None:

@@ -50,6 +50,7 @@ def with_batcher(
     test: Callable[[Batcher, Engine], Awaitable[None]],
     *,
     open_gate: bool = True,
+    places: int = 1,
     max_queue: int = 100,
     max_batch_size: int = 4,
     batch_wait_s: float = 0.001,
@@ -61,6 +62,7 @@ def with_batcher(
         engine = Engine(open_gate=open_gate)
         batcher = Batcher(
             engine.run,
+            places=places,
             max_queue=max_queue,
             max_batch_size=max_batch_size,
             batch_wait_s=batch_wait_s,
@@ -278,8 +280,8 @@ def test_a_batcher_that_was_not_started_refuses() -> None:
 def test_a_worker_that_is_killed_leaves_nobody_waiting() -> None:
     async def test(batcher: Batcher, engine: Engine) -> None:
         tasks = [await busy(batcher, engine), await waiting(batcher, QUICK, 1, 2)]
-        assert batcher._worker is not None
-        batcher._worker.cancel()
+        for worker in batcher._workers:
+            worker.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(result, EngineFailed) for result in results)
         assert not batcher.alive
@@ -312,3 +314,32 @@ def test_what_waits_and_runs_is_measured() -> None:
     assert read("eabs_batch_size_sum", {"job": "Classify"}) == 3
     assert read("eabs_inference_seconds_count", {"job": "Classify"}) == 1
     assert read("eabs_queue_wait_seconds_count") == 3
+
+
+def test_idle_places_share_what_waits() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        task = await waiting(batcher, QUICK, 1, 2, 3, 4)
+        await engine.entered.wait()
+        await asyncio.sleep(0)
+        assert engine.batches == [("quick", [1, 2]), ("quick", [3, 4])]
+        engine.gate.set()
+        assert outcomes(await task) == [1, 2, 3, 4]
+
+    with_batcher(test, open_gate=False, places=2, batch_wait_s=0)
+
+
+def test_a_place_that_is_busy_leaves_the_queue_to_the_others() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        first = await busy(batcher, engine)
+        engine.entered.clear()
+        second = await waiting(batcher, QUICK, 1)
+        async with asyncio.timeout(1):
+            await engine.entered.wait()
+        third = await waiting(batcher, QUICK, 2)
+        await asyncio.sleep(0.01)
+        assert [values for _, values in engine.batches] == [[0], [1]]
+        engine.gate.set()
+        await asyncio.gather(first, second, third)
+        assert engine.batches[-1] == ("quick", [2])
+
+    with_batcher(test, open_gate=False, places=2, batch_wait_s=0)

@@ -16,7 +16,7 @@ def catalogue(store_root: Path) -> Catalogue:
     """Versions 1 (production) and 2 of mnist, and colour."""
     store = ModelStore(store_root)
     mnist, colour = (
-        load_model(store, ModelReference(name), device=torch.device("cpu"), cache_dir=None)
+        load_model(store, ModelReference(name), device=torch.device("cpu"), cache_dir=None, threads=1)
         for name in ("mnist", "colour")
     )
     held = Catalogue()
