@@ -14,9 +14,9 @@ from training.datasets import Split, to_unit_range
 _BATCH = 32
 
 REFERENCE = replace(
-    EFFORTS["thorough"], steps=120, starts=5 * EFFORTS["thorough"].starts, tolerance=0.0, start_patience=math.inf
+    EFFORTS["thorough"], steps=120, starts=5 * EFFORTS["thorough"].starts, tolerance=1e-7, start_patience=32.0
 )
-"""Ten times the work of `thorough`: twice the steps from five times the starts, and none of them ends early."""
+"""Ten times the work of `thorough`: twice the steps from five times the starts, and hardly one ends early."""
 
 
 @dataclass(frozen=True)

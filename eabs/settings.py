@@ -89,8 +89,8 @@ def _check_count(name: str, value: int | None) -> None:
 
 EFFORTS: dict[Effort, QuasiNewtonSettings] = {
     "fast": QuasiNewtonSettings(steps=6, tolerance=0.003, shortlist=2.0, finalists=16, patience=4.0),
-    "standard": QuasiNewtonSettings(steps=20, tolerance=0.001, full_steps=6, patience=8.0),
-    "thorough": QuasiNewtonSettings(steps=60, starts=4, tolerance=1e-5),
+    "standard": QuasiNewtonSettings(steps=20, tolerance=0.001, full_steps=8, patience=8.0),
+    "thorough": QuasiNewtonSettings(steps=60, starts=8, tolerance=1e-5),
 }
 """What each effort buys. Chosen on the validation split of MNIST; docs/inference.md has the measurements."""
 

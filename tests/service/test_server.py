@@ -52,7 +52,7 @@ def keep_classifying(url: str, seed: int, statuses: list[int], errors: list[str]
 def test_sigterm_under_load_loses_no_accepted_request(store_root: Path, tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with process(store_root, port=port, cache_dir=tmp_path, drain_delay_s=0.5) as running:
+    with process(store_root, port=port, cache_dir=tmp_path, drain_delay_s=2.0) as running:
         wait_until_ready(url)
         statuses: list[int] = []
         errors: list[str] = []
