@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from eabs.captured_step import Captured, CapturedSteps
 from eabs.decoding import FoldedDecoders
 from eabs.lanes import LaneObjective
 from eabs.penalty import FoldedDiscriminator
@@ -46,11 +47,19 @@ class Descent:
         discriminator: FoldedDiscriminator,
         metric: Tensor,
         settings: QuasiNewtonSettings,
+        captured: CapturedSteps | None = None,
     ) -> None:
+        """Args:
+        decoders, discriminator: the objective.
+        metric: (K, M, M), each class's inverse Hessian to start with.
+        settings: when lanes end.
+        captured: on a GPU, where captured steps come from.
+        """
         self._decoders = decoders
         self._discriminator = discriminator
         self._metric = metric
         self._settings = settings
+        self._captured = captured
         architecture = decoders.architecture
         self._K = architecture.classes
         cells = (0, settings.starts, self._K)
@@ -64,7 +73,7 @@ class Descent:
         self._cells = torch.empty(0, dtype=torch.int64, device=metric.device)
         self._ages = torch.empty_like(self._cells)
         self._lanes = QuasiNewton(metric.new_empty(0, architecture.latent), metric[:0])
-        self._objective: LaneObjective | None = None
+        self._stepper: LaneObjective | Captured | None = None
         self._admitted = 0
 
     def __len__(self) -> int:
@@ -87,7 +96,7 @@ class Descent:
         self._scores = torch.cat([self._scores, torch.where(start.chosen, torch.inf, start.bounds)])
         self._latents = torch.cat([self._latents, start.latents])
         self._given_up = torch.cat([self._given_up, ~start.chosen])
-        self._objective = None
+        self._unpack()
         tickets = range(self._admitted, self._admitted + len(images))
         self._tickets += tickets
         self._admitted += len(images)
@@ -95,15 +104,10 @@ class Descent:
 
     def step(self) -> Finished | None:
         """One gradient for every lane. Returns the images that ended with it, if any."""
-        if self._objective is None or len(self._cells) < _OCCUPANCY * self._objective.size:
-            self._objective = LaneObjective(
-                self._decoders,
-                self._discriminator,
-                targets=self._images[self._cells // (self._settings.starts * self._K)],
-                classes=self._cells % self._K,
-                objective=self._settings.objective,
-            )
-        self._lanes.accept(*self._objective.values_and_gradients(self._lanes.propose()))
+        if self._stepper is None or len(self._cells) < _OCCUPANCY * self._stepper.size:
+            self._unpack()
+            self._stepper = self._pack()
+        self._stepper.step(self._lanes)
         self._ages += 1
         ended, given_up = self._judge()
         if not bool(ended.any()):
@@ -116,8 +120,20 @@ class Descent:
         self._cells = self._cells[remaining]
         self._ages = self._ages[remaining]
         self._lanes.keep(remaining)
-        self._objective.keep(remaining)
+        self._stepper.keep(remaining)
         return self._deliver()
+
+    def _pack(self) -> LaneObjective | Captured:
+        targets = self._images[self._cells // (self._settings.starts * self._K)]
+        classes, objective = self._cells % self._K, self._settings.objective
+        if self._captured is not None:
+            return self._captured.stepper(self._lanes, targets=targets, classes=classes, objective=objective)
+        return LaneObjective(self._decoders, self._discriminator, targets=targets, classes=classes, objective=objective)
+
+    def _unpack(self) -> None:
+        if self._stepper is not None:
+            self._stepper.close()
+            self._stepper = None
 
     def _judge(self) -> tuple[Tensor, Tensor]:
         """Which lanes end now (L,), and which of them because their class can no longer win (L,)."""
@@ -150,6 +166,8 @@ class Descent:
         done = (~under_way).nonzero()[:, 0]
         scores, starts = self._scores[done].min(1)
         cells = starts[:, None, :]
+        if not len(self._cells):
+            self._unpack()
         finished = Finished(
             tickets=[self._tickets[index] for index in done.tolist()],
             scores=scores,

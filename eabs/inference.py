@@ -15,6 +15,7 @@ from torch import Tensor
 from eabs.adam import descend, draw_noise
 from eabs.blocks import in_blocks
 from eabs.candidates import DEFAULT_CANDIDATES, Objective, Starts
+from eabs.captured_step import CapturedSteps, capture_cuda_graph
 from eabs.decoding import FoldedDecoders
 from eabs.descent import Descent, Start
 from eabs.lanes import LaneObjective
@@ -79,6 +80,9 @@ class LatentInference:
         self._encoder = model.encoder.eval().requires_grad_(False)
         self._noise = lru_cache(maxsize=16)(self._draw_noise)
         self._workers = Workers(threads, self.device)
+        self._captured: CapturedSteps | None = None
+        if self.device.type == "cuda":
+            self._captured = CapturedSteps(self.decoders, self.discriminator, capture_cuda_graph)
 
     @classmethod
     def prepare(
@@ -143,7 +147,7 @@ class LatentInference:
 
     def descent(self, settings: QuasiNewtonSettings) -> Descent:
         """A descent that images can be admitted to, from `start`."""
-        return Descent(self.decoders, self.discriminator, self.metric, settings)
+        return Descent(self.decoders, self.discriminator, self.metric, settings, self._captured)
 
     def distances(self, scores: Tensor, latents: Tensor, objective: Objective) -> Tensor:
         """||x - G_k(z)||_2 (...) from the objective's values (...) at latents (..., M), whatever x is."""

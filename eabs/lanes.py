@@ -13,6 +13,7 @@ from torch import Tensor
 from eabs.candidates import Objective
 from eabs.decoding import MAX_CPU_ROWS, MIN_CPU_GROUPS, FoldedDecoders
 from eabs.penalty import FoldedDiscriminator
+from eabs.quasi_newton import QuasiNewton
 
 # What a group costs beside its rows (its weights are copied), in units of a decoded row.
 _GROUP_COST = 0.5
@@ -28,29 +29,33 @@ class Packing:
 
 
 def pack(lane_classes: Tensor, classes: int) -> Packing:
-    """Packs lanes of classes (L,) int64 into rows of groups.
+    """Packs lanes of classes (L,) int64 into the number of rows that wastes least; for a CPU."""
+    counts = torch.bincount(lane_classes, minlength=classes)
+    choices = range(1, min(int(counts.max()), MAX_CPU_ROWS) + 1)
+    costs = [int(((counts + r - 1) // r).sum()) * (r + _GROUP_COST) for r in choices]
+    rows = choices[costs.index(min(costs))]
+    columns = (counts + rows - 1) // rows
+    if int(columns.sum()) < MIN_CPU_GROUPS:
+        columns = torch.where(columns > 0, MIN_CPU_GROUPS, 0)
+    return _lay_out(lane_classes, counts, rows, columns)
 
-    On the CPU the number of rows is that which wastes least. On CUDA every class has one group and the number of rows
-    is a power of two: the device is wide enough not to gain from less, the weights are never copied, and few shapes
-    occur.
+
+def spread_out(lane_classes: Tensor, classes: int) -> Packing:
+    """Packs lanes of classes (L,) int64 into one group for every class and a power of two of rows; for a GPU.
+
+    It is wide enough not to gain from less, the weights are never copied, and few shapes occur.
     """
     counts = torch.bincount(lane_classes, minlength=classes)
-    most = int(counts.max())
-    if lane_classes.is_cuda:
-        rows = 1 << (most - 1).bit_length()
-        columns = torch.ones_like(counts)
-    else:
-        choices = range(1, min(most, MAX_CPU_ROWS) + 1)
-        costs = [int(((counts + r - 1) // r).sum()) * (r + _GROUP_COST) for r in choices]
-        rows = choices[costs.index(min(costs))]
-        columns = (counts + rows - 1) // rows
-        if int(columns.sum()) < MIN_CPU_GROUPS:
-            columns = torch.where(columns > 0, MIN_CPU_GROUPS, 0)
+    rows = 1 << (int(counts.max()) - 1).bit_length()
+    return _lay_out(lane_classes, counts, rows, torch.ones_like(counts))
+
+
+def _lay_out(lane_classes: Tensor, counts: Tensor, rows: int, columns: Tensor) -> Packing:
     order = lane_classes.argsort(stable=True)
     ordered = lane_classes[order]
     place = torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts)[ordered]
     column = (columns.cumsum(0) - columns)[ordered] + place // rows
-    group_classes = torch.arange(classes, device=counts.device).repeat_interleave(columns)
+    group_classes = torch.arange(len(counts), device=counts.device).repeat_interleave(columns)
     slots = torch.empty_like(order)
     slots[order] = (place % rows) * len(group_classes) + column
     return Packing(rows, slots, group_classes)
@@ -76,7 +81,7 @@ class LaneObjective:
         objective: whether the penalty counts.
         """
         K = decoders.architecture.classes
-        packing = pack(classes, K)
+        packing = (spread_out if classes.is_cuda else pack)(classes, K)
         groups = packing.group_classes
         self._decoders = decoders if len(groups) == K and bool((groups.diff() == 1).all()) else decoders.select(groups)
         self._discriminator = discriminator
@@ -94,6 +99,17 @@ class LaneObjective:
     def keep(self, lanes: Tensor) -> None:
         """Forgets all lanes but `lanes` (L',) int64; those left keep their slots."""
         self._slots = self._slots[lanes]
+
+    def aim(self, slots: Tensor, targets: Tensor) -> None:
+        """Gives the lanes in slots (L,) other images (L, P)."""
+        self._targets.view(self.size, -1).index_copy_(0, slots, targets)
+
+    def step(self, lanes: QuasiNewton) -> None:
+        """Advances the lanes."""
+        lanes.accept(*self.values_and_gradients(lanes.propose()))
+
+    def close(self) -> None:
+        """Nothing is held that others could use."""
 
     def values(self, latents: Tensor) -> Tensor:
         """The objective (L,) at latents (L, M)."""

@@ -1,8 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from eabs.decoding import FoldedDecoders
-from eabs.lanes import LaneObjective, pack
+from eabs.lanes import LaneObjective, Packing, pack, spread_out
 from eabs.networks import EABS
 from eabs.penalty import FoldedDiscriminator
 
@@ -12,9 +14,12 @@ from eabs.penalty import FoldedDiscriminator
     [[0], [2, 2, 2], [0, 1, 2] * 5, [2, 0, 0, 0, 0, 0, 0, 1, 0], [1] * 7 + [0] * 2],
     ids=["one", "one class", "all alike", "mixed", "uneven"],
 )
-def test_every_lane_has_a_slot_of_its_own_in_a_group_of_its_class(lane_classes: list[int]) -> None:
+@pytest.mark.parametrize("pack_lanes", [pack, spread_out])
+def test_every_lane_has_a_slot_of_its_own_in_a_group_of_its_class(
+    pack_lanes: Callable[[torch.Tensor, int], Packing], lane_classes: list[int]
+) -> None:
     classes = torch.tensor(lane_classes)
-    packing = pack(classes, 3)
+    packing = pack_lanes(classes, 3)
     columns = packing.slots % len(packing.group_classes)
     assert torch.equal(packing.group_classes[columns], classes)
     assert len(packing.slots.unique()) == len(classes)
@@ -24,6 +29,12 @@ def test_every_lane_has_a_slot_of_its_own_in_a_group_of_its_class(lane_classes: 
 def test_equal_numbers_of_lanes_waste_no_slot() -> None:
     packing = pack(torch.arange(3).repeat(4), 3)
     assert packing.rows == 4
+    assert packing.group_classes.tolist() == [0, 1, 2]
+
+
+def test_lanes_that_are_spread_out_take_a_power_of_two_of_rows_and_every_class_once() -> None:
+    packing = spread_out(torch.tensor([1] * 5 + [2]), 3)
+    assert packing.rows == 8
     assert packing.group_classes.tolist() == [0, 1, 2]
 
 
