@@ -82,19 +82,26 @@ class CandidateBank:
 
     @classmethod
     def decode(
-        cls, decoders: FoldedDecoders, discriminator: FoldedDiscriminator, *, count: int, seed: int, workers: Workers
+        cls,
+        decoders: FoldedDecoders,
+        discriminator: FoldedDiscriminator,
+        *,
+        count: int,
+        seed: int,
+        workers: Workers,
+        components: int = COMPONENTS,
     ) -> "CandidateBank":
-        """Draws `count` latents from N(0, I) by `seed`, the same on every device, and decodes them."""
+        """Draws `count` latents from N(0, I) by `seed`, the same on every device, decodes and projects them."""
         generator = torch.Generator().manual_seed(seed)
         latents = torch.randn(count, decoders.architecture.latent, generator=generator).to(decoders.device)
         few = latents[: max(1, _SAMPLE // decoders.architecture.classes)]
         sample = torch.cat(workers.map(partial(_decode, decoders), few.split(_DECODE_BATCH)))
-        ((mean, components),) = workers.map(_principal_components, [sample.flatten(0, 1)])
+        ((mean, basis),) = workers.map(partial(_principal_components, count=components), [sample.flatten(0, 1)])
 
         def project(batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             images = _decode(decoders, batch) - mean
-            projected = images @ components.T
-            residuals = torch.linalg.vector_norm(images - projected @ components, dim=2)
+            projected = images @ basis.T
+            residuals = torch.linalg.vector_norm(images - projected @ basis, dim=2)
             return projected, images.square().sum(2), residuals
 
         parts = workers.map(project, latents.split(_DECODE_BATCH))
@@ -106,7 +113,7 @@ class CandidateBank:
             latents=latents,
             penalties=penalties,
             mean=mean,
-            components=components,
+            components=basis,
             coordinates=coordinates,
             norms=norms,
             residuals=residuals,
@@ -145,14 +152,14 @@ class CandidateBank:
         )
 
 
-def _principal_components(images: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean (P,) and about the first components (D, P) of images (N, P).
+def _principal_components(images: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The mean (P,) and about the first `count` components (D, P) of images (N, P).
 
     By subspace iteration from a few of the images themselves, so that nothing is random.
     """
     mean = images.mean(0)
     centred = images - mean
-    count = min(COMPONENTS, centred.shape[1])
+    count = min(count, centred.shape[1])
     basis = centred[torch.linspace(0, len(centred) - 1, count, device=centred.device).long()].T
     for _ in range(_SUBSPACE_ITERATIONS):
         basis, _ = torch.linalg.qr(centred.T @ (centred @ basis))

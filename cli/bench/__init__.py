@@ -7,9 +7,11 @@ from cli.bench.classes import classes
 from cli.bench.engine import engine
 from cli.bench.layouts import layouts
 from cli.bench.optimality import optimality
+from cli.bench.public_abs import public_abs
 from cli.bench.server import server
 from cli.bench.solvers import solvers
+from cli.bench.starts import starts
 
 app = typer.Typer(help="Measure speed and memory on this machine.", no_args_is_help=True)
-for command in (engine, optimality, solvers, classes, arrivals, server, layouts):
+for command in (engine, optimality, solvers, starts, classes, arrivals, server, layouts, public_abs):
     app.command()(command)

@@ -21,9 +21,9 @@ Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 is one a physi
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-def prepared(model: str, store: Path, threads: int = 0) -> tuple[LoadedModel, LatentInference]:
-    """A published model, ready to infer on so many threads."""
-    loaded = load_published(model, store)
+def prepared(model: str, store: Path, threads: int = 0, *, device: str = "cpu") -> tuple[LoadedModel, LatentInference]:
+    """A published model, ready to infer on so many threads of the CPU, or on a GPU."""
+    loaded = load_published(model, store, device=device)
     return loaded, prepare_inference(loaded, cache=default_cache(), threads=threads or physical_cores())
 
 
@@ -49,4 +49,5 @@ def prepared_run(run: Path, data: Path, images: int) -> tuple[LatentInference, S
 
 def print_machine(machine: Machine) -> None:
     """One line above a table."""
-    stdout.print(f"{machine.processor}, GEMM {machine.gemm_gflops:.0f} GFLOP/s, torch {machine.torch}", highlight=False)
+    rates = f"GEMM {machine.gemm_gflops:.0f} GFLOP/s, copies {machine.copy_gb_per_s:.0f} GB/s"
+    stdout.print(f"{machine.processor}, {rates}, torch {machine.torch}", highlight=False)
