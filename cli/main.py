@@ -9,7 +9,6 @@ import typer
 
 from cli import bench, evaluate, models
 from cli.classify import certify, classify
-from cli.memory import keep_freed_memory
 from cli.serve import serve
 from cli.train import train
 
@@ -25,7 +24,6 @@ app = typer.Typer(
 @app.callback()
 def root() -> None:
     """Robust image classification by analysis-by-synthesis."""
-    keep_freed_memory()
 
 
 for command in (serve, classify, certify, train):
