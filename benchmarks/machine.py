@@ -52,7 +52,7 @@ class Machine:
 def measure_machine(device: torch.device = _CPU) -> Machine:
     """Describes this machine, and measures a float32 matrix product and a copy on the device."""
     on_gpu = device.type == "cuda"
-    size, values = (8192, 1 << 28) if on_gpu else (1024, 1 << 26)
+    size, values = (8192, 1 << 28) if on_gpu else (1024, 1 << 24)
     a, b = torch.randn(2, size, size, device=device).unbind()
     product_s = best_seconds(lambda: a @ b, repeats=10, device=device)
     source = torch.ones(values, device=device)

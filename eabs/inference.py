@@ -121,7 +121,9 @@ class LatentInference:
         if images.dtype != torch.float32:
             raise ValueError(f"images: expected float32, got {images.dtype}")
         at_once = _CUDA_IMAGES if self.device.type == "cuda" else _CPU_IMAGES
-        parts = images.split(max(1, at_once // settings.starts))
+        # A small batch is shared out evenly, so that no thread is left without.
+        share = math.ceil(len(images) / self._workers.count)
+        parts = images.split(max(1, min(share, at_once // settings.starts)))
         return InferenceResult.concatenate(
             self._workers.map(lambda part: self._infer(part.to(self.device), settings), parts)
         )

@@ -16,9 +16,10 @@ T = TypeVar("T")
 
 
 class Workers:
-    """`threads` CPU threads; on a GPU, the calling thread, which has the whole device to itself."""
+    """`threads` CPU threads; on a GPU, the calling thread, which has the whole device to itself. `count` of them."""
 
     def __init__(self, threads: int, device: torch.device) -> None:
+        self.count = threads if device.type == "cpu" else 1
         self._pool: ThreadPoolExecutor | None = None
         if device.type == "cpu":
             self._pool = ThreadPoolExecutor(
