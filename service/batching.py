@@ -1,5 +1,6 @@
 """Dynamic batching: images that wait are inferred together where their jobs are equal.
 
+A place that is free takes what waits, at once: a batch grows while all places are busy, and nobody waits for company.
 The queue is bounded in images. Jobs take turns, and within a job requests take turns, so that a request of many
 images does not hold up a request of one. Nothing here counts up and down: what waits is what the queue holds.
 """
@@ -27,7 +28,6 @@ Run = Callable[[Job[Any], Sequence[Floats]], Awaitable[Sequence[Any]]]
 
 _RETRY_LIMITS_S = (1, 60)
 _SMOOTHING = 0.2
-_PATIENCE = 25
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,6 @@ class Batcher:
         places: int = 1,
         max_queue: int,
         max_batch_size: int,
-        batch_wait_s: float,
         metrics: Metrics,
     ) -> None:
         """Args:
@@ -66,14 +65,12 @@ class Batcher:
         places: how many batches are worked on at the same time.
         max_queue: images that may wait.
         max_batch_size: images, times the starts of each, in one batch.
-        batch_wait_s: how long an image waits for company while there is nothing else to do; 0 is not at all.
         metrics: what is told of every batch.
         """
         self._run = run
         self._places = places
         self._max_queue = max_queue
         self._max_batch_size = max_batch_size
-        self._batch_wait_s = batch_wait_s
         self._metrics = metrics
         self._queues: OrderedDict[Job[Any], OrderedDict[int, dict[_Item, None]]] = OrderedDict()
         self._tickets = itertools.count()
@@ -168,7 +165,6 @@ class Batcher:
                     self._arrived.clear()
                     await self._arrived.wait()
                 job = next(iter(self._queues))
-                await self._let_fill(job)
                 batch = self._take(job)
                 if batch:
                     await self._serve(job, batch)
@@ -178,25 +174,6 @@ class Batcher:
                 for requests in self._queues.values():
                     for item in itertools.chain.from_iterable(requests.values()):
                         _fail(item, EngineFailed("The server stopped working on its queue."))
-
-    async def _let_fill(self, job: Job[Any]) -> None:
-        """Waits for company while the engine has nothing else to do.
-
-        A lone image waits for the batch wait. While others keep arriving the first waits on, since they were all
-        sent together and a batch that leaves without most of them costs nearly as much as a full one; but nobody
-        waits longer than `_PATIENCE` batch waits.
-        """
-        arrived = min(item.arrived for items in self._queues[job].values() for item in items)
-        latest = max(item.arrived for items in self._queues[job].values() for item in items)
-        while self._batch_wait_s and not self._closing and len(self._queues) == 1 and 0 < self.depth < self._limit(job):
-            self._arrived.clear()
-            patience = min(latest + self._batch_wait_s, arrived + _PATIENCE * self._batch_wait_s)
-            try:
-                async with asyncio.timeout_at(patience):
-                    await self._arrived.wait()
-            except TimeoutError:
-                return
-            latest = asyncio.get_running_loop().time()
 
     def _take(self, job: Job[Any]) -> list[_Item]:
         """The next batch, one image of each request in turn; the job goes to the end of the line.

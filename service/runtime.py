@@ -66,7 +66,6 @@ class Runtime:
             places=self._engine.places,
             max_queue=settings.max_queue,
             max_batch_size=self._max_batch_size,
-            batch_wait_s=settings.batch_wait_ms / 1000,
             metrics=self.metrics,
         )
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")

@@ -67,9 +67,6 @@ class Settings(BaseSettings):
         description="Images, times the starts of each, that are inferred together at most; 0 is 4 on a CPU "
         "thread and 1024 on a GPU",
     )
-    batch_wait_ms: float = Field(
-        0.0, ge=0, description="How long an idle engine waits for one more image, in ms; 25 times that in all at most"
-    )
     decode_threads: int = Field(2, ge=1, description="Images that are decoded at the same time")
 
     max_images: int = Field(64, ge=1, description="Images in one request")

@@ -53,7 +53,6 @@ def with_batcher(
     places: int = 1,
     max_queue: int = 100,
     max_batch_size: int = 4,
-    batch_wait_s: float = 0.001,
     metrics: Metrics | None = None,
 ) -> None:
     """Runs a test with a started batcher, and checks that it left nothing behind."""
@@ -65,7 +64,6 @@ def with_batcher(
             places=places,
             max_queue=max_queue,
             max_batch_size=max_batch_size,
-            batch_wait_s=batch_wait_s,
             metrics=metrics or Metrics(),
         )
         batcher.start()
@@ -108,28 +106,6 @@ def test_requests_that_wait_share_a_batch() -> None:
         assert engine.batches[1:] == [("quick", [1, 2, 3])]
 
     with_batcher(test, open_gate=False)
-
-
-def test_an_idle_engine_waits_for_a_batch_to_fill() -> None:
-    async def test(batcher: Batcher, engine: Engine) -> None:
-        tasks = [await waiting(batcher, QUICK, value) for value in (1, 2, 3, 4)]
-        await asyncio.gather(*tasks)
-        assert engine.batches == [("quick", [1, 2, 3, 4])]
-
-    with_batcher(test, batch_wait_s=60)
-
-
-def test_an_idle_engine_waits_on_while_images_keep_arriving() -> None:
-    async def test(batcher: Batcher, engine: Engine) -> None:
-        requests = []
-        for value in (1.0, 2.0, 3.0):
-            requests.append(asyncio.create_task(batcher.answer(SLOW, images(value))))
-            await asyncio.sleep(0.3)
-        await asyncio.gather(*requests)
-        # The first alone would have left after half a second, before the third came.
-        assert engine.batches == [("slow", [1.0, 2.0, 3.0])]
-
-    with_batcher(test, batch_wait_s=0.5)
 
 
 def test_different_jobs_are_never_mixed() -> None:
@@ -191,7 +167,7 @@ def test_an_engine_that_answers_too_little_is_found_out() -> None:
         async def lose_one(_: Job[Any], batch: Sequence[Floats]) -> Sequence[Any]:
             return list(batch)[1:]
 
-        batcher = Batcher(lose_one, max_queue=9, max_batch_size=9, batch_wait_s=0, metrics=Metrics())
+        batcher = Batcher(lose_one, max_queue=9, max_batch_size=9, metrics=Metrics())
         batcher.start()
         with pytest.raises(EngineFailed, match="expected 1 answers from the engine, got 0"):
             await batcher.answer(QUICK, images(1, 2))
@@ -270,7 +246,7 @@ def test_draining_finishes_what_waits_and_refuses_what_comes() -> None:
 
 def test_a_batcher_that_was_not_started_refuses() -> None:
     async def test(_: Batcher, engine: Engine) -> None:
-        idle = Batcher(engine.run, max_queue=9, max_batch_size=9, batch_wait_s=0, metrics=Metrics())
+        idle = Batcher(engine.run, max_queue=9, max_batch_size=9, metrics=Metrics())
         with pytest.raises(NotReady):
             await idle.answer(QUICK, images(1))
 
@@ -325,7 +301,7 @@ def test_idle_places_share_what_waits() -> None:
         engine.gate.set()
         assert outcomes(await task) == [1, 2, 3, 4]
 
-    with_batcher(test, open_gate=False, places=2, batch_wait_s=0)
+    with_batcher(test, open_gate=False, places=2)
 
 
 def test_a_place_that_is_busy_leaves_the_queue_to_the_others() -> None:
@@ -342,4 +318,4 @@ def test_a_place_that_is_busy_leaves_the_queue_to_the_others() -> None:
         await asyncio.gather(first, second, third)
         assert engine.batches[-1] == ("quick", [2])
 
-    with_batcher(test, open_gate=False, places=2, batch_wait_s=0)
+    with_batcher(test, open_gate=False, places=2)

@@ -27,7 +27,6 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         {"models": "mnist,mnist"},
         {"device": "tpu"},
         {"max_batch_size": -1},
-        {"batch_wait_ms": -1},
         {"max_queue": 10, "max_images": 11},
         {"prot": 80},
     ],
