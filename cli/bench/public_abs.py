@@ -37,5 +37,5 @@ def public_abs(
     print_machine(machine)
     table = Table("batch", "settings", "public ABS, ms an image", "ours", "times as fast")
     for t in timings:
-        table.add_row(str(t.batch), t.settings, f"{t.public_ms:.1f}", f"{t.ours_ms:.2f}", f"{t.ratio:.0f}")
+        table.add_row(str(t.batch), t.settings, f"{t.public_ms:.1f}", f"{t.ours_ms:.2f}", f"{t.ratio:.3g}")
     stdout.print(table)
