@@ -16,7 +16,8 @@ from torch import Tensor
 from eabs.adam import Adam
 from eabs.inference import LatentInference
 from eabs.lanes import LaneObjective
-from eabs.quasi_newton import QuasiNewton
+from eabs.quasi_newton import QuasiNewton, inverse_with_ridge
+from eabs.settings import AdamSettings
 
 Step = tuple[Tensor, float]
 """The best values so far (L,), and the gradients that they have cost."""
@@ -113,15 +114,14 @@ def _at_budgets(steps: Iterator[Step]) -> Tensor:
     return torch.stack(rows)
 
 
-def _adam(problem: _Problem, *, steps: int, learning_rate: float, final_fraction: float) -> Iterator[Step]:
+def _adam(problem: _Problem, settings: AdamSettings) -> Iterator[Step]:
     points, adam = problem.points, Adam(problem.points)
     best = torch.full((len(points),), torch.inf)
-    for step in range(steps):
+    for step in range(settings.steps):
         values, gradients = problem.objective.values_and_gradients(points)
         best = torch.minimum(best, values)
         yield best, step + 1
-        progress = step / (steps - 1)
-        points = adam.step(points, gradients, learning_rate * (1 - progress * (1 - final_fraction)))
+        points = adam.step(points, gradients, settings.learning_rate_at(step))
 
 
 def _quasi_newton(problem: _Problem, metric: Tensor, *, steps: int = max(BUDGETS), spent: float = 0) -> Iterator[Step]:
@@ -141,11 +141,8 @@ def _plain_quasi_newton(problem: _Problem) -> Iterator[Step]:
 def _local_quasi_newton(problem: _Problem) -> Iterator[Step]:
     """One Gauss-Newton matrix at each lane's own start, and the quasi-Newton method from there."""
     jacobians = problem.jacobians(problem.points)
-    matrices = 2 * jacobians.mT @ jacobians
-    M = matrices.shape[1]
-    ridge = 0.1 * matrices.diagonal(dim1=1, dim2=2).mean(1).clamp_min(1e-3)
-    metric = torch.linalg.inv(matrices + ridge[:, None, None] * torch.eye(M))
-    return _quasi_newton(problem, metric, spent=_FORWARD * (M + 1))
+    metric = inverse_with_ridge(2 * jacobians.mT @ jacobians)
+    return _quasi_newton(problem, metric, spent=_FORWARD * (jacobians.shape[2] + 1))
 
 
 def _levenberg_marquardt(problem: _Problem) -> Iterator[Step]:
@@ -207,11 +204,19 @@ def _limited_memory(problem: _Problem) -> Iterator[Step]:
 
 
 SOLVERS: dict[str, Callable[[_Problem], Iterator[Step]]] = {
-    "Adam, 50 x 0.05, the paper's": partial(_adam, steps=50, learning_rate=0.05, final_fraction=1.0),
-    "Adam, 50 x 0.1": partial(_adam, steps=50, learning_rate=0.1, final_fraction=1.0),
-    "Adam, 50 x 0.2, falling to 0.02": partial(_adam, steps=50, learning_rate=0.2, final_fraction=0.1),
-    "Adam, 20 x 0.2, falling to 0.02": partial(_adam, steps=20, learning_rate=0.2, final_fraction=0.1),
-    "Adam, 10 x 0.2, falling to 0.02": partial(_adam, steps=10, learning_rate=0.2, final_fraction=0.1),
+    "Adam, 50 x 0.05, the paper's": partial(
+        _adam, settings=AdamSettings(steps=50, learning_rate=0.05, final_fraction=1.0)
+    ),
+    "Adam, 50 x 0.1": partial(_adam, settings=AdamSettings(steps=50, learning_rate=0.1, final_fraction=1.0)),
+    "Adam, 50 x 0.2, falling to 0.02": partial(
+        _adam, settings=AdamSettings(steps=50, learning_rate=0.2, final_fraction=0.1)
+    ),
+    "Adam, 20 x 0.2, falling to 0.02": partial(
+        _adam, settings=AdamSettings(steps=20, learning_rate=0.2, final_fraction=0.1)
+    ),
+    "Adam, 10 x 0.2, falling to 0.02": partial(
+        _adam, settings=AdamSettings(steps=10, learning_rate=0.2, final_fraction=0.1)
+    ),
     "Levenberg-Marquardt": _levenberg_marquardt,
     "L-BFGS, 5 steps remembered": _limited_memory,
     "BFGS, curvature unknown": _plain_quasi_newton,

@@ -45,11 +45,17 @@ def gauss_newton_metric(decoders: FoldedDecoders, latents: Tensor, workers: Work
         return found
 
     mean = torch.stack(workers.map(products, latents.split(MAX_CPU_ROWS))).sum(0) * (2 / len(latents))
-    # A class whose images do not depend on z, early in training, has no curvature at all.
-    ridge = (_RIDGE * mean.diagonal(dim1=1, dim2=2).mean(1)).clamp_min(_LEAST_RIDGE)
     inverse: Tensor
-    (inverse,) = workers.map(torch.linalg.inv, [mean + torch.diag_embed(ridge[:, None].expand(-1, M))])
+    (inverse,) = workers.map(inverse_with_ridge, [mean])
     return inverse
+
+
+def inverse_with_ridge(matrices: Tensor) -> Tensor:
+    """The inverses of positive semidefinite matrices (L, M, M), each with a tenth of its mean eigenvalue added."""
+    # A class whose images do not depend on z, early in training, has no curvature at all.
+    ridges = (_RIDGE * matrices.diagonal(dim1=1, dim2=2).mean(1)).clamp_min(_LEAST_RIDGE)
+    inverses: Tensor = torch.linalg.inv(matrices + torch.diag_embed(ridges[:, None].expand(matrices.shape[:2])))
+    return inverses
 
 
 class QuasiNewton:
