@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from eabs.certificate import ASSUMPTION
+from eabs.certificates.exact_inference import ASSUMPTION
 from service.images import ServedImage
 from service.jobs import Bounds, Certify, Scores
 from service.schemas import (

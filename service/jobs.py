@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eabs.certificate import EXACT_INFERENCE, certify_exact_inference
+from eabs.certificates.exact_inference import EXACT_INFERENCE, certify_exact_inference
 from eabs.inference import LatentInference
 from eabs.settings import EFFORTS, PAPER_SETTINGS, Effort, InferenceSettings, QuasiNewtonSettings, Solver
 

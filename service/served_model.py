@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from eabs.certificate import EXACT_INFERENCE
+from eabs.certificates.exact_inference import EXACT_INFERENCE
 from eabs.inference import LatentInference
 from eabs.settings import PAPER_SETTINGS, Effort
 from model_store import Calibration, Manifest, ModelStore, prepare_inference

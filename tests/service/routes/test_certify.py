@@ -3,7 +3,7 @@ import base64
 import httpx
 import pytest
 
-from eabs.certificate import EXACT_INFERENCE
+from eabs.certificates.exact_inference import EXACT_INFERENCE
 from tests.service.api import expect_problem, post_form, post_png, result
 from tests.service.pictures import random_png
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from eabs.certificate import certify_exact_inference
+from eabs.certificates.exact_inference import certify_exact_inference
 from eabs.inference import LatentInference
 from eabs.settings import EFFORTS, PAPER_SETTINGS, InferenceSettings
 from model_store import ModelStore, prepare_inference

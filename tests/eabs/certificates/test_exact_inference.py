@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from eabs.certificate import certify_exact_inference, rival_bounds
+from eabs.certificates.exact_inference import certify_exact_inference, rival_bounds
 from eabs.inference import LatentInference
 from eabs.networks import EABS
 from eabs.settings import EFFORTS, QuasiNewtonSettings
