@@ -27,6 +27,8 @@ from model_store.manifest import (
     Manifest,
     ManifestDraft,
     Preprocessing,
+    Prototypes,
+    ScoreCalibration,
     TrainingData,
 )
 from model_store.preparation_cache import default_cache, prepare_inference
@@ -54,6 +56,8 @@ __all__ = [
     "ModelStoreError",
     "NameTaken",
     "Preprocessing",
+    "Prototypes",
+    "ScoreCalibration",
     "TrainingData",
     "UnknownAlias",
     "UnknownModel",

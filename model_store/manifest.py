@@ -20,6 +20,7 @@ from model_store.seal import seal, unseal
 
 MANIFEST_FILE = "manifest.json"
 WEIGHTS_FILE = "weights.safetensors"
+PROTOTYPES_FILE = "prototypes.safetensors"
 
 _CHANNELS = {"L": 1, "RGB": 3}
 
@@ -103,15 +104,14 @@ class TrainingData(_Frozen):
     sources: dict[str, Sha256]
 
 
-class Calibration(_Frozen):
-    """What the scores l_k mean, measured on the validation split with one effort.
+class ScoreCalibration(_Frozen):
+    """What a classifier's scores l_k mean, measured on the validation split.
 
     posterior = softmax(-l / `temperature`), `temperature` > 0. `scores`: for each of the K classes, ascending,
     the scores l_y of the validation images of that class.
     """
 
     temperature: float = Field(gt=0)
-    effort: Effort
     scores: list[list[float]]
 
     def typicality(self, class_index: int, score: float) -> float:
@@ -131,18 +131,34 @@ class Calibration(_Frozen):
         return (1 + len(known) - bisect_left(known, score)) / (len(known) + 1)
 
     @model_validator(mode="after")
-    def _is_ascending(self) -> "Calibration":
+    def _is_ascending(self) -> "ScoreCalibration":
         for index, scores in enumerate(self.scores):
             if scores != sorted(scores):
                 raise ValueError(f"scores: expected ascending lists, got another order for class {index}")
         return self
 
 
+class Calibration(ScoreCalibration):
+    """What the scores of latent inference mean, measured with one effort."""
+
+    effort: Effort
+
+
+class Prototypes(_Frozen):
+    """A published prototype bank: how many `images` it holds, what made it, how it measures, what its scores mean."""
+
+    images: Positive
+    recipe: dict[str, str | int | float | bool]
+    metrics: dict[str, float]
+    calibration: ScoreCalibration
+
+
 class ManifestDraft(_Frozen):
     """What the publisher of a model knows about it.
 
     `classes` are the K labels; `beta` weighs -log D in the scores; `seed` draws the candidates and the noise of
-    inference, `candidates` says how many; `default_effort` is what a request gets that asks for none.
+    inference, `candidates` says how many; `default_effort` is what a request gets that asks for none; `prototypes`
+    describes the prototype bank of a model that has one.
     """
 
     schema_version: Literal[1] = 1
@@ -159,14 +175,16 @@ class ManifestDraft(_Frozen):
     training_recipe: dict[str, str | int | float | bool]
     metrics: dict[str, float]
     calibration: Calibration
+    prototypes: Prototypes | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "ManifestDraft":
         K, image = self.architecture.classes, self.architecture.image
         if len(self.classes) != K or len(set(self.classes)) != K:
             raise ValueError(f"classes: expected {K} different labels, got {list(self.classes)}")
-        if len(self.calibration.scores) != K:
-            raise ValueError(f"calibration: expected scores of {K} classes, got {len(self.calibration.scores)}")
+        for calibration in [self.calibration, *([] if self.prototypes is None else [self.prototypes.calibration])]:
+            if len(calibration.scores) != K:
+                raise ValueError(f"calibration: expected scores of {K} classes, got {len(calibration.scores)}")
         shape = (_CHANNELS[self.preprocessing.mode], self.preprocessing.size, self.preprocessing.size)
         if shape != image:
             raise ValueError(f"preprocessing: expected images of {image}, got {shape}")
@@ -204,6 +222,9 @@ class Manifest(ManifestDraft):
 
     @model_validator(mode="after")
     def _lists_its_files(self) -> "Manifest":
-        if WEIGHTS_FILE not in self.files or MANIFEST_FILE in self.files:
-            raise ValueError(f"files: expected {WEIGHTS_FILE} and not {MANIFEST_FILE}, got {sorted(self.files)}")
+        expected = {WEIGHTS_FILE, *([] if self.prototypes is None else [PROTOTYPES_FILE])}
+        if not expected <= self.files.keys() or MANIFEST_FILE in self.files:
+            raise ValueError(
+                f"files: expected {', '.join(sorted(expected))} and not {MANIFEST_FILE}, got {sorted(self.files)}"
+            )
         return self

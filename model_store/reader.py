@@ -2,6 +2,7 @@
 
     <root>/<name>/<version>/manifest.json          sealed, holds the sha256 of every other file
     <root>/<name>/<version>/weights.safetensors
+    <root>/<name>/<version>/prototypes.safetensors   of a model that has a prototype bank
     <root>/<name>/aliases.json                     {"production": "3"}
 
 Reading takes no lock and writes nothing, so the root may be read-only.
@@ -13,11 +14,13 @@ from pathlib import Path
 import torch
 
 from eabs.networks import EABS
+from eabs.prototypes import PrototypeBank
 from model_store.aliases import read_aliases
 from model_store.checkpoint import model_from_bytes
 from model_store.errors import CorruptVersion, InvalidName, UnknownModel, UnknownVersion
-from model_store.manifest import MANIFEST_FILE, WEIGHTS_FILE, Manifest
+from model_store.manifest import MANIFEST_FILE, PROTOTYPES_FILE, WEIGHTS_FILE, Manifest
 from model_store.names import ALIASES_FILE, check_name, is_name, natural_key, path_below
+from model_store.prototypes_file import prototypes_from_bytes
 from model_store.seal import sha256_of
 
 PRODUCTION = "production"
@@ -25,7 +28,8 @@ PRODUCTION = "production"
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model as it was published: `model` in eval mode and frozen, `digest` `sha256:<hex>` of its manifest.json.
+    """A model as it was published: `model` in eval mode and frozen, `prototypes` its bank if it has one, `digest`
+    `sha256:<hex>` of its manifest.json.
 
     The manifest holds the checksums of all other files, so the digest stands for the whole version.
     """
@@ -33,6 +37,7 @@ class LoadedModel:
     manifest: Manifest
     model: EABS
     digest: str
+    prototypes: PrototypeBank | None = None
 
 
 class ModelReader:
@@ -117,7 +122,7 @@ class ModelReader:
             device=device,
             file=f"{name}/{version}/{WEIGHTS_FILE}",
         )
-        return LoadedModel(manifest, model, digest)
+        return LoadedModel(manifest, model, digest, self._prototypes(manifest, device))
 
     def _subfolders(self, *parts: str) -> list[str]:
         try:
@@ -151,6 +156,17 @@ class ModelReader:
         if found != f"{name}/{version}":
             raise CorruptVersion(file, expected=f"the manifest of {name}/{version}", actual=f"that of {found}")
         return manifest, sha256_of(data)
+
+    def _prototypes(self, manifest: Manifest, device: torch.device | str) -> PrototypeBank | None:
+        if manifest.prototypes is None:
+            return None
+        return prototypes_from_bytes(
+            self._published_bytes(manifest, PROTOTYPES_FILE),
+            shape=manifest.architecture.image,
+            classes=manifest.architecture.classes,
+            device=device,
+            file=f"{manifest.name}/{manifest.version}/{PROTOTYPES_FILE}",
+        )
 
     def _published_bytes(self, manifest: Manifest, file: str) -> bytes:
         data = self._read(manifest.name, manifest.version, file)

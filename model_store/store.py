@@ -12,12 +12,14 @@ from itertools import count
 from pathlib import Path
 
 from eabs.networks import EABS
+from eabs.prototypes import PrototypeBank
 from model_store import disk
 from model_store.aliases import aliases_to_bytes
 from model_store.checkpoint import model_from_bytes, weights_to_bytes
 from model_store.errors import InvalidManifest, NameTaken, UnknownAlias, VersionExists, VersionInUse
-from model_store.manifest import MANIFEST_FILE, WEIGHTS_FILE, Manifest, ManifestDraft
+from model_store.manifest import MANIFEST_FILE, PROTOTYPES_FILE, WEIGHTS_FILE, Manifest, ManifestDraft
 from model_store.names import ALIASES_FILE, check_name, path_below
+from model_store.prototypes_file import prototypes_from_bytes, prototypes_to_bytes
 from model_store.reader import ModelReader
 from model_store.seal import sha256_of
 
@@ -28,14 +30,22 @@ class ModelStore(ModelReader):
     """The models below `root`, which need not exist before the first is published."""
 
     def publish(
-        self, model: EABS, draft: ManifestDraft, *, version: str | None = None, aliases: Sequence[str] = ()
+        self,
+        model: EABS,
+        draft: ManifestDraft,
+        *,
+        prototypes: PrototypeBank | None = None,
+        version: str | None = None,
+        aliases: Sequence[str] = (),
     ) -> Manifest:
         """Makes the model appear as a new version, by default under the next number, then points aliases at it.
 
+        `prototypes` is the bank that the draft describes, where it describes one.
+
         Raises:
             VersionExists, NameTaken: the version is there, or is an alias's name, or an alias is a version's.
-            InvalidManifest: the draft describes another architecture than the model's.
-            InvalidWeights: the weights are not finite float32, or not the architecture's.
+            InvalidManifest: the draft describes another architecture than the model's, or another bank.
+            InvalidWeights: the weights are not finite float32, or not the architecture's; the bank likewise.
             InvalidName, InvalidAliases.
         """
         for reference in [*aliases, *([] if version is None else [version])]:
@@ -43,9 +53,9 @@ class ModelStore(ModelReader):
         described = draft.architecture.to_architecture()
         if described != model.architecture:
             raise InvalidManifest(f"architecture: expected the model's, {model.architecture}, got {described}")
-        weights = weights_to_bytes(model)
+        contents = {WEIGHTS_FILE: weights_to_bytes(model), **_prototypes_file(draft, prototypes)}
         # What cannot be loaded is not published, since it could not be mended either.
-        model_from_bytes(weights, described)
+        model_from_bytes(contents[WEIGHTS_FILE], described)
         disk.make_folder(path_below(self.root, draft.name))
         with self._writing(draft.name) as folder:
             disk.sweep(folder)
@@ -59,11 +69,10 @@ class ModelStore(ModelReader):
                 version=version,
                 created=datetime.now(UTC),
                 libraries=_libraries(),
-                files={WEIGHTS_FILE: sha256_of(weights)},
+                files={file: sha256_of(data) for file, data in contents.items()},
             )
-            files = {WEIGHTS_FILE: weights, MANIFEST_FILE: manifest.to_bytes()}
             try:
-                disk.add_folder(folder / version, files)
+                disk.add_folder(folder / version, contents | {MANIFEST_FILE: manifest.to_bytes()})
             except FileExistsError as error:
                 raise _exists(draft.name, version) from error
             if aliases:
@@ -118,6 +127,19 @@ class ModelStore(ModelReader):
         folder = path_below(self.root, name)
         with disk.locked(folder):
             yield folder
+
+
+def _prototypes_file(draft: ManifestDraft, bank: PrototypeBank | None) -> dict[str, bytes]:
+    """The file of the bank that the draft describes; none where it describes none."""
+    described = None if draft.prototypes is None else draft.prototypes.images
+    found = None if bank is None else len(bank)
+    if described != found:
+        raise InvalidManifest(f"prototypes: expected the bank's {found}, got a description of {described}")
+    if bank is None:
+        return {}
+    data = prototypes_to_bytes(bank)
+    prototypes_from_bytes(data, shape=draft.architecture.image, classes=draft.architecture.classes)
+    return {PROTOTYPES_FILE: data}
 
 
 def _write_aliases(folder: Path, aliases: dict[str, str]) -> None:

@@ -1,7 +1,18 @@
 """The smallest model that has every part of a real one."""
 
+import torch
+
 from eabs.architecture import Architecture, ConvLayer
-from model_store.manifest import ArchitectureSpec, Calibration, ManifestDraft, Preprocessing, TrainingData
+from eabs.prototypes import PrototypeBank
+from model_store.manifest import (
+    ArchitectureSpec,
+    Calibration,
+    ManifestDraft,
+    Preprocessing,
+    Prototypes,
+    ScoreCalibration,
+    TrainingData,
+)
 
 ARCHITECTURE = Architecture(
     image=(1, 8, 8),
@@ -30,3 +41,16 @@ def small_draft(**changes: object) -> ManifestDraft:
         "calibration": Calibration(temperature=2.0, effort="standard", scores=[[1.0, 2.0, 3.0], [1.5], []]),
     }
     return ManifestDraft.model_validate(fields | changes)
+
+
+def small_bank(*, seed: int = 0) -> PrototypeBank:
+    """Two prototypes a class."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(6, *ARCHITECTURE.image, generator=generator).half()
+    return PrototypeBank(images, torch.rand(6, generator=generator), torch.arange(3).repeat_interleave(2))
+
+
+def small_prototypes() -> Prototypes:
+    """The description of `small_bank`."""
+    calibration = ScoreCalibration(temperature=1.5, scores=[[1.0], [2.0, 3.0], []])
+    return Prototypes(images=6, recipe={"epochs": 1}, metrics={"validation_accuracy": 0.5}, calibration=calibration)

@@ -12,6 +12,7 @@ import torch
 from eabs.networks import EABS
 from model_store import disk
 from model_store.errors import (
+    CorruptVersion,
     InvalidAliases,
     InvalidManifest,
     InvalidName,
@@ -26,7 +27,7 @@ from model_store.errors import (
 )
 from model_store.manifest import ManifestDraft
 from model_store.store import ModelStore
-from tests.model_store.small import ARCHITECTURE, small_draft
+from tests.model_store.small import ARCHITECTURE, small_bank, small_draft, small_prototypes
 
 
 def snapshot(root: Path) -> dict[str, bytes]:
@@ -44,6 +45,37 @@ def test_publishing_completes_the_draft(store: ModelStore, model: EABS, draft: M
     assert manifest.libraries["torch"] == torch.__version__
     assert list(manifest.files) == ["weights.safetensors"]
     assert store.manifest("shapes", "1") == manifest
+
+
+def test_a_prototype_bank_is_published_with_its_model(store: ModelStore, model: EABS) -> None:
+    bank = small_bank()
+
+    manifest = store.publish(model, small_draft(prototypes=small_prototypes()), prototypes=bank)
+
+    loaded = store.load("shapes")
+    assert sorted(manifest.files) == ["prototypes.safetensors", "weights.safetensors"]
+    assert loaded.prototypes is not None
+    assert torch.equal(loaded.prototypes.images, bank.images)
+    store.verify("shapes", "1")
+
+
+def test_a_damaged_prototype_bank_is_not_loaded(store: ModelStore, model: EABS) -> None:
+    store.publish(model, small_draft(prototypes=small_prototypes()), prototypes=small_bank())
+    file = store.root / "shapes" / "1" / "prototypes.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+
+    with pytest.raises(CorruptVersion, match=r"prototypes\.safetensors"):
+        store.load("shapes")
+
+
+def test_a_bank_is_not_published_without_its_description(store: ModelStore, model: EABS) -> None:
+    with pytest.raises(InvalidManifest, match="prototypes: expected the bank's 6, got a description of None"):
+        store.publish(model, small_draft(), prototypes=small_bank())
+
+
+def test_a_bank_is_not_described_without_being_published(store: ModelStore, model: EABS) -> None:
+    with pytest.raises(InvalidManifest, match="prototypes: expected the bank's None, got a description of 6"):
+        store.publish(model, small_draft(prototypes=small_prototypes()))
 
 
 def test_versions_are_numbered_by_default(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
