@@ -1,7 +1,7 @@
 """`eabs classify` and `eabs certify`: the server's answers about image files, without a server."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
@@ -10,18 +10,30 @@ from rich.table import Table
 from cli.console import fail, print_json, stderr, stdout
 from cli.figure import draw_figure
 from cli.options import settings_from
+from eabs.certificates.smoothing import SmoothingSettings
 from eabs.settings import Effort, Solver
 from model_store import ModelStore, ModelStoreError
 from service.errors import ServiceError
-from service.jobs import choose_settings
+from service.jobs import Classifier, Method, choose_settings
 from service.local import certify_locally, classify_locally
+from service.schemas import Certificate
 from service.settings import Settings
+from service.use_cases import CertificateChoice
 
 Images = Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files.", exists=True, dir_okay=False)]
 Model = Annotated[str | None, typer.Option(help="name, name@version or name@alias [default: mnist].")]
 Store = Annotated[Path | None, typer.Option(help="Model store [default: the bundled models].")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N [default: auto].")]
 Json = Annotated[bool, typer.Option("--json", help="Print the server's JSON answer.")]
+Decider = Annotated[Classifier, typer.Option(help="latent, or finite-bank: the nearest prototype of the model's bank.")]
+Bracket = Annotated[
+    bool, typer.Option("--bracket", help="Also attack: the size of the smallest adversarial perturbation found.")
+]
+Sigma = Annotated[float | None, typer.Option(help="smoothing: std of the noise, in [0, 1] pixels [default: 0.5].")]
+N0 = Annotated[int | None, typer.Option(min=1, help="smoothing: samples that select the class [default: 100].")]
+N = Annotated[int | None, typer.Option(min=1, help="smoothing: samples that estimate it [default: 10000].")]
+Alpha = Annotated[float | None, typer.Option(help="smoothing: chance that it does not hold [default: 0.001].")]
+Seed = Annotated[int | None, typer.Option(min=0, help="smoothing: of the noise [default: drawn anew].")]
 
 
 def classify(
@@ -31,8 +43,9 @@ def classify(
     solver: Annotated[
         Solver, typer.Option(help="quasi-newton, or adam: the paper's inference, which has no efforts.")
     ] = "quasi-newton",
+    classifier: Decider = "latent",
     certificate: Annotated[
-        Literal["none", "exact-inference"], typer.Option(help="Also certify the predictions.")
+        Method | Literal["none"], typer.Option(help="Also certify the predictions, and how.")
     ] = "none",
     figure: Annotated[
         Path | None, typer.Option(help="Draw the first image beside each class's re-creation of it, as a PNG.")
@@ -44,6 +57,7 @@ def classify(
     """Classify image files with a model of the store, in this process."""
     try:
         choose_settings(solver, effort, default="standard")
+        choice = None if certificate == "none" else CertificateChoice(certificate)
     except ValueError as error:
         fail(str(error), usage=True)
     contents = [image.read_bytes() for image in images]
@@ -55,7 +69,8 @@ def classify(
                 settings,
                 effort=effort,
                 solver=solver,
-                certificate=certificate,
+                classifier=classifier,
+                certificate=choice,
                 explain=figure is not None,
             )
     except ServiceError as error:
@@ -80,32 +95,63 @@ def classify(
 def certify(
     images: Images,
     model: Model = None,
+    method: Annotated[Method, typer.Option(help="Which certificate.")] = "exact-inference",
+    classifier: Decider = "latent",
+    bracket: Bracket = False,
+    sigma: Sigma = None,
+    n0: N0 = None,
+    n: N = None,
+    alpha: Alpha = None,
+    seed: Seed = None,
     store: Store = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Certify image files: within which L2 distance can the prediction not change?"""
+    smoothing = {"sigma": sigma, "n0": n0, "n": n, "alpha": alpha, "seed": seed}
+    choice = _choice(method, bracket=bracket, **smoothing)
     settings = _settings(model, store, device)
     try:
         with stderr.status("certifying"):
-            answer = certify_locally([image.read_bytes() for image in images], settings)
+            answer = certify_locally(
+                [image.read_bytes() for image in images], settings, choice=choice, classifier=classifier
+            )
     except ServiceError as error:
         fail(str(error))
     if as_json:
         print_json(answer.model_dump(mode="json"))
         return
-    table = Table("image", "prediction", "radius", "nearest rival", "sound", "holds if")
+    table = Table("image", "prediction", "radius", *["attacked at"][: int(bracket)], "nearest rival", "sound", "note")
     for image, result in zip(images, answer.results, strict=True):
         certificate = result.certificate
+        attacked = certificate.attack_upper_bound
         table.add_row(
             str(image),
-            result.prediction.label,
+            "abstains" if result.prediction is None else result.prediction.label,
             f"{certificate.radius:.3f}",
-            result.rivals[0].label,
-            "yes" if certificate.sound else "no",
-            certificate.assumption or certificate.reason or "",
+            *["-" if attacked is None else f"{attacked:.3f}"][: int(bracket)],
+            result.rivals[0].label if result.rivals else "-",
+            _soundness(certificate),
+            certificate.reason or (certificate.assumption and f"if {certificate.assumption}") or "",
         )
     stdout.print(table)
+
+
+def _choice(method: Method, *, bracket: bool, **smoothing: Any) -> CertificateChoice:
+    given = {name: value for name, value in smoothing.items() if value is not None}
+    if method != "smoothing" and given:
+        fail(f"--{min(given)}: expected only with --method smoothing, got it with {method}", usage=True)
+    try:
+        SmoothingSettings(**given)
+    except ValueError as error:
+        fail(str(error), usage=True)
+    return CertificateChoice(method, bracket=bracket, **given)
+
+
+def _soundness(certificate: Certificate) -> str:
+    if certificate.confidence is not None:
+        return f"with confidence {certificate.confidence:g}"
+    return "yes" if certificate.sound else "no"
 
 
 def _settings(model: str | None, store: Path | None, device: str | None) -> Settings:

@@ -1,5 +1,5 @@
-"""A prototype bank as safetensors bytes: its images in float16, which is what they are rounded to before they are
-measured; its offsets in float32; its classes in int64.
+"""A prototype bank as safetensors bytes: its points in float16, which is what they are rounded to before they are
+measured; its basis and its offsets in float32; its classes in int64.
 """
 
 import safetensors.torch
@@ -9,20 +9,20 @@ from safetensors import SafetensorError
 from eabs.prototypes import PrototypeBank
 from model_store.errors import InvalidWeights
 
-_TYPES = {"images": torch.float16, "offsets": torch.float32, "classes": torch.int64}
+_TYPES = {"points": torch.float16, "basis": torch.float32, "offsets": torch.float32, "classes": torch.int64}
 
 
 def prototypes_to_bytes(bank: PrototypeBank) -> bytes:
     """The safetensors file of a bank; equal banks make equal bytes.
 
     Raises:
-        InvalidWeights: an image is not exactly float16, or an offset not float32: rounding it now would make it
-            another bank than the one that was measured.
+        InvalidWeights: a point is not exactly float16, or the basis or an offset not float32: rounding it now would
+            make it another bank than the one that was measured.
     """
-    exact = {"images": bank.images.view(-1, *bank.shape), "offsets": bank.offsets, "classes": bank.classes}
-    tensors = {name: tensor.cpu().to(_TYPES[name]).contiguous() for name, tensor in exact.items()}
+    exact = {name: getattr(bank, name).cpu() for name in _TYPES}
+    tensors = {name: tensor.to(_TYPES[name]).contiguous() for name, tensor in exact.items()}
     for name, tensor in tensors.items():
-        if not torch.equal(tensor.to(exact[name].dtype), exact[name].cpu()):
+        if not torch.equal(tensor.to(exact[name].dtype), exact[name]):
             raise InvalidWeights(f"prototypes: expected {name} that are {_TYPES[name]} numbers, got others")
     return safetensors.torch.save(tensors)
 

@@ -2,25 +2,36 @@
 
 import base64
 import io
+import math
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from eabs.certificates.exact_inference import ASSUMPTION
 from service.images import ServedImage
-from service.jobs import Bounds, Certify, Scores
+from service.jobs import (
+    Bounds,
+    Certify,
+    CertifyExactInference,
+    CertifySmoothing,
+    Classifier,
+    Scores,
+)
 from service.schemas import (
     Certificate,
     CertificateSettings,
     ClassScore,
+    ExactInferenceSettings,
     ExplainedClassScore,
+    FiniteBankSettings,
     ImageCertification,
     ImageClassification,
     ModelIdentity,
     Prediction,
     Preprocessing,
     RivalBound,
+    SmoothingSettings,
 )
 from service.served_model import ServedModel
 
@@ -30,50 +41,60 @@ def identity_of_model(model: ServedModel) -> ModelIdentity:
     return ModelIdentity(name=model.name, version=model.version, digest=model.digest)
 
 
+@dataclass(frozen=True)
+class Certified:
+    """A certificate's job, and what it found about one image."""
+
+    job: Certify
+    bounds: Bounds
+
+
 def classification(
     model: ServedModel,
     image: ServedImage,
     scores: Scores,
     *,
-    bounds: Bounds | None,
+    classifier: Classifier = "latent",
+    certified: Certified | None = None,
     cached: bool,
 ) -> ImageClassification:
-    """The answer about one image, explained if the scores hold reconstructions; `bounds` where a certificate was
+    """The answer about one image, explained if the scores hold reconstructions; `certified` where a certificate was
     asked for."""
     prediction = scores.prediction
+    calibration = model.calibration(classifier)
     return ImageClassification(
         image_id=image.identity,
+        classifier=classifier,
         prediction=_prediction(model, prediction),
-        typicality=model.calibration.typicality(prediction, float(scores.scores[prediction])),
-        classes=_classes(model, scores),
-        certificate=None if bounds is None else _certificate(model, bounds, served=prediction),
+        typicality=calibration.typicality(prediction, float(scores.scores[prediction])),
+        classes=_classes(model, scores, temperature=calibration.temperature),
+        certificate=None if certified is None else _certificate(model, certified, served=prediction),
         preprocessing=_preprocessing(image),
         cached=cached,
     )
 
 
 def certification(
-    model: ServedModel, image: ServedImage, job: Certify, bounds: Bounds, *, served: int, cached: bool
+    model: ServedModel,
+    image: ServedImage,
+    certified: Certified,
+    *,
+    served: int,
+    classifier: Classifier = "latent",
+    estimated_s: float = 0.0,
+    cached: bool,
 ) -> ImageCertification:
-    """The certificate of one image; `served` is the class that /classify answers with."""
-    rivals = [
-        RivalBound(index=index, label=model.labels[index], bound=float(bounds.bounds[index]))
-        for index in np.argsort(bounds.bounds).tolist()
-        if index != bounds.prediction
-    ]
+    """The certificate of one image; `served` is the class that /classify answers with by `classifier`, `estimated_s`
+    what a smoothed certificate was estimated to take."""
+    prediction = certified.bounds.prediction
     return ImageCertification(
         image_id=image.identity,
-        prediction=_prediction(model, bounds.prediction),
+        prediction=None if prediction is None else _prediction(model, prediction),
+        served_classifier=classifier,
         served_prediction=_prediction(model, served),
-        certificate=_certificate(model, bounds, served=served),
-        rivals=rivals,
-        settings=CertificateSettings(
-            steps=job.settings.steps,
-            starts=job.settings.starts,
-            tolerance=job.settings.tolerance,
-            candidates=len(model.inference.bank),
-            seed=model.inference.seed,
-        ),
+        certificate=_certificate(model, certified, served=served),
+        rivals=_rivals(model, certified.bounds),
+        settings=_settings(model, certified, estimated_s),
         preprocessing=_preprocessing(image),
         cached=cached,
     )
@@ -87,8 +108,8 @@ def posterior(scores: NDArray[np.float32], temperature: float) -> list[float]:
     return probabilities
 
 
-def _classes(model: ServedModel, scores: Scores) -> list[ExplainedClassScore | ClassScore]:
-    probabilities = posterior(scores.scores, model.calibration.temperature)
+def _classes(model: ServedModel, scores: Scores, *, temperature: float) -> list[ExplainedClassScore | ClassScore]:
+    probabilities = posterior(scores.scores, temperature)
     plain = [
         ClassScore(
             index=index,
@@ -109,17 +130,65 @@ def _classes(model: ServedModel, scores: Scores) -> list[ExplainedClassScore | C
     ]
 
 
-def _certificate(model: ServedModel, bounds: Bounds, *, served: int) -> Certificate:
-    radius, reason = bounds.radius, None
+def _certificate(model: ServedModel, certified: Certified, *, served: int) -> Certificate:
+    job, bounds = certified.job, certified.bounds
+    reason = _reason(model, certified, served=served)
+    attack = bounds.attack_upper_bound
+    return Certificate(
+        kind=job.kind,
+        classifier=job.classifier,
+        radius=bounds.radius if reason is None else 0.0,
+        sound=job.sound,
+        confidence=job.confidence,
+        assumption=job.assumption,
+        reason=reason,
+        attack_upper_bound=None if attack is None or math.isinf(attack) else attack,
+    )
+
+
+def _reason(model: ServedModel, certified: Certified, *, served: int) -> str | None:
+    """Why nothing is certified, if nothing is."""
+    classifier, bounds = certified.job.classifier, certified.bounds
+    if bounds.prediction is None:
+        return f"the {classifier} classifier abstains: no class is likely enough under the noise"
     if bounds.prediction != served:
-        radius = 0.0
-        reason = (
-            f"exact inference predicts {model.labels[bounds.prediction]!r}, "
+        return (
+            f"the {classifier} classifier predicts {model.labels[bounds.prediction]!r}, "
             f"but the served prediction is {model.labels[served]!r}"
         )
-    elif radius == 0:
-        reason = "equation (7) certifies no distance: another class is about as near as the predicted one"
-    return Certificate(radius=radius, sound=False, confidence=None, assumption=ASSUMPTION, reason=reason)
+    if bounds.radius == 0:
+        return "another class is about as near as the predicted one"
+    return None
+
+
+def _rivals(model: ServedModel, bounds: Bounds) -> list[RivalBound]:
+    if bounds.bounds is None:
+        return []
+    return [
+        RivalBound(index=index, label=model.labels[index], bound=float(bounds.bounds[index]))
+        for index in np.argsort(bounds.bounds).tolist()
+        if index != bounds.prediction
+    ]
+
+
+def _settings(model: ServedModel, certified: Certified, estimated_s: float) -> CertificateSettings:
+    job = certified.job
+    if isinstance(job, CertifyExactInference):
+        inference = model.classifiers.latent
+        return ExactInferenceSettings(
+            steps=job.settings.steps,
+            starts=job.settings.starts,
+            tolerance=job.settings.tolerance,
+            candidates=len(inference.bank),
+            seed=inference.seed,
+        )
+    if isinstance(job, CertifySmoothing):
+        return SmoothingSettings(
+            **asdict(job.settings),
+            probability=certified.bounds.probability or 0.0,
+            estimated_ms=round(estimated_s * 1000, 1),
+        )
+    return FiniteBankSettings(prototypes=len(model.classifiers.bank))
 
 
 def _prediction(model: ServedModel, index: int) -> Prediction:

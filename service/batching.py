@@ -64,7 +64,7 @@ class Batcher:
         run: works on one batch; may be called again before it has returned, `places` times in all.
         places: how many batches are worked on at the same time.
         max_queue: images that may wait.
-        max_batch_size: images, times the starts of each, in one batch.
+        max_batch_size: images, times the lanes of each, in one batch.
         metrics: what is told of every batch.
         """
         self._run = run
@@ -142,8 +142,8 @@ class Batcher:
             self._withdraw(items)
 
     def _limit(self, job: Job[Any]) -> int:
-        """Images of a job that go together: each is optimised from several starts at once."""
-        return max(1, self._max_batch_size // job.settings.starts)
+        """Images of a job that go together."""
+        return max(1, self._max_batch_size // job.lanes)
 
     def _withdraw(self, items: Iterable[_Item]) -> None:
         for item in items:

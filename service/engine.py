@@ -3,16 +3,15 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from eabs.inference import LatentInference
 from model_store import ModelStore
-from service.jobs import Floats, Job
+from service.jobs import Classifiers, Floats, Job
 from service.served_model import ServedModel, load_model, warm_up
 from service.settings import ModelReference
 
@@ -24,7 +23,7 @@ class Place:
     """One batch at a time is worked on here; the models are those of the device."""
 
     device: torch.device
-    models: dict[str, LatentInference] = field(repr=False)
+    models: dict[str, Classifiers] = field(repr=False)
 
 
 class Engine:
@@ -80,9 +79,8 @@ class Engine:
             model = load_model(
                 self._store, reference, device=copy.device, cache_dir=self._cache_dir, threads=self._threads
             )
-            warm_up(model, batch_size=warm_batch)
-            copy.models[model.digest] = model.inference
-            loaded.append(model)
+            copy.models[model.digest] = model.classifiers
+            loaded.append(replace(model, sample_s=warm_up(model, batch_size=warm_batch)))
         return loaded[0]
 
     async def _aside(self, work: Callable[[], T]) -> T:

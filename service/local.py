@@ -1,17 +1,18 @@
 """The same answers without HTTP, for the command line: decode, classify, certify in this process."""
 
 import asyncio
+import math
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from eabs.settings import Effort, Solver
 from service import use_cases
 from service.errors import NotReady
 from service.images import ServedImage
+from service.jobs import Classifier
 from service.runtime import Runtime
 from service.schemas import CertifyAnswer, ClassifyAnswer
 from service.settings import Settings
@@ -29,7 +30,8 @@ class LocalService:
         *,
         effort: Effort | None = None,
         solver: Solver = "quasi-newton",
-        certificate: use_cases.Method | Literal["none"] = "none",
+        classifier: Classifier = "latent",
+        certificate: use_cases.CertificateChoice | None = None,
         explain: bool = False,
     ) -> ClassifyAnswer:
         """Classifies encoded images (PNG, JPEG, WebP).
@@ -41,17 +43,28 @@ class LocalService:
         model = self.runtime.model(None, None)
         read = partial(self._read, images)
         return await use_cases.classify(
-            self.runtime, model, read, effort=effort, solver=solver, certificate=certificate, explain=explain
+            self.runtime,
+            model,
+            read,
+            classifier=classifier,
+            effort=effort,
+            solver=solver,
+            certificate=certificate,
+            explain=explain,
         )
 
-    async def certify(self, images: Sequence[bytes], *, method: use_cases.Method = "exact-inference") -> CertifyAnswer:
+    async def certify(
+        self, images: Sequence[bytes], *, choice: use_cases.CertificateChoice, classifier: Classifier = "latent"
+    ) -> CertifyAnswer:
         """Certifies encoded images (PNG, JPEG, WebP).
 
         Raises:
             ServiceError: one of them cannot be decoded; inference failed.
         """
         model = self.runtime.model(None, None)
-        return await use_cases.certify(self.runtime, model, partial(self._read, images), method=method)
+        return await use_cases.certify(
+            self.runtime, model, partial(self._read, images), choice=choice, classifier=classifier
+        )
 
     async def _read(self, images: Sequence[bytes]) -> list[ServedImage]:
         return await self.runtime.read_sources(images, self.runtime.model(None, None))
@@ -64,8 +77,8 @@ async def local_service(settings: Settings) -> AsyncIterator[LocalService]:
     Raises:
         NotReady: it could not be loaded; the log has the cause.
     """
-    # A queue's bound keeps clients from waiting; here there is one, and it wants to.
-    runtime = Runtime(settings.model_copy(update={"max_queue": sys.maxsize}))
+    # What bounds queues and requests keeps clients from waiting; here there is one, and it wants to.
+    runtime = Runtime(settings.model_copy(update={"max_queue": sys.maxsize, "request_timeout_s": math.inf}))
     try:
         await runtime.start()
         reason = runtime.unready_because()
@@ -82,7 +95,8 @@ def classify_locally(
     *,
     effort: Effort | None = None,
     solver: Solver = "quasi-newton",
-    certificate: use_cases.Method | Literal["none"] = "none",
+    classifier: Classifier = "latent",
+    certificate: use_cases.CertificateChoice | None = None,
     explain: bool = False,
 ) -> ClassifyAnswer:
     """Classifies encoded images with the first model of the settings; blocks until it is done."""
@@ -90,19 +104,28 @@ def classify_locally(
     async def run() -> ClassifyAnswer:
         async with local_service(settings) as service:
             return await service.classify(
-                images, effort=effort, solver=solver, certificate=certificate, explain=explain
+                images,
+                classifier=classifier,
+                effort=effort,
+                solver=solver,
+                certificate=certificate,
+                explain=explain,
             )
 
     return asyncio.run(run())
 
 
 def certify_locally(
-    images: Sequence[bytes], settings: Settings, *, method: use_cases.Method = "exact-inference"
+    images: Sequence[bytes],
+    settings: Settings,
+    *,
+    choice: use_cases.CertificateChoice,
+    classifier: Classifier = "latent",
 ) -> CertifyAnswer:
     """Certifies encoded images with the first model of the settings; blocks until it is done."""
 
     async def run() -> CertifyAnswer:
         async with local_service(settings) as service:
-            return await service.certify(images, method=method)
+            return await service.certify(images, choice=choice, classifier=classifier)
 
     return asyncio.run(run())

@@ -79,7 +79,7 @@ class Runtime:
             for reference in self.settings.references:
                 model = await self._engine.load(reference, warm_batch=self._max_batch_size)
                 self.catalogue.add(model)
-                device = str(model.inference.device)
+                device = str(model.classifiers.latent.device)
                 self.metrics.model_info.labels(model.name, model.version, model.digest, device).set(1)
                 logger.info("serving %s %s on %s", model.name, model.version, device)
         except Exception:
@@ -89,6 +89,11 @@ class Runtime:
         self._batcher.start()
         if self.state == "starting":
             self.state = "ready"
+
+    @property
+    def places(self) -> int:
+        """How many batches can be worked on at the same time."""
+        return self._engine.places
 
     def announce_drain(self) -> None:
         """Makes /readyz say no. Work is still taken, until `stop`: whoever balances the load must notice first."""

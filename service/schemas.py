@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from eabs.settings import Effort, Solver
 from model_store import TrainingData
+from service.jobs import Classifier, Method
 
 Digest = Annotated[str, Field(examples=["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])]
 
@@ -26,12 +27,15 @@ class Prediction(BaseModel):
 
 
 class ClassScore(BaseModel):
-    """What one class's generator could make of the image."""
+    """What one class's generator could make of the image, or how near its nearest prototype comes."""
 
     index: int = Field(examples=[7])
     label: str = Field(examples=["7"])
-    log_likelihood: float = Field(description="-l_k of equation (6); higher is better", examples=[-12.4])
-    reconstruction_distance: float = Field(description="d_k: L2 over [0, 1] pixels, not squared", examples=[3.1])
+    log_likelihood: float = Field(description="-l_k; higher is better", examples=[-12.4])
+    reconstruction_distance: float = Field(
+        description="To the class's best reconstruction or nearest prototype: L2 over [0, 1] pixels, not squared",
+        examples=[3.1],
+    )
     posterior: float = Field(description="softmax of the calibrated log-likelihoods", examples=[0.998])
     upper_bound: bool = Field(
         description="Whether the class was given up because it could no longer win: its l_k and its distance are upper "
@@ -43,19 +47,31 @@ class ClassScore(BaseModel):
 class ExplainedClassScore(ClassScore):
     """The same, with the image that the class made."""
 
-    reconstruction: str = Field(description="The class's best reconstruction, a PNG as base64")
+    reconstruction: str = Field(
+        description="The class's best reconstruction, or its nearest prototype: a PNG as base64"
+    )
 
 
 class Certificate(BaseModel):
     """Within which distance the prediction cannot change, and on what that rests."""
 
-    kind: Literal["exact-inference"] = "exact-inference"
+    kind: Method
+    classifier: str = Field(
+        description="Whose prediction it speaks of: exact-inference, finite-bank, or smoothed finite-bank or latent",
+        examples=["finite-bank"],
+    )
     norm: Literal["l2"] = "l2"
-    radius: float = Field(description="L2 distance over [0, 1] pixels of the model's input", examples=[0.81])
-    sound: bool = Field(description="Whether the radius holds without the assumption", examples=[False])
+    radius: float = Field(description="L2 distance over [0, 1] pixels of the model's input", examples=[1.93])
+    sound: bool = Field(description="Whether the radius holds without an assumption", examples=[True])
     confidence: float | None = Field(description="For randomised certificates, 1 - alpha", examples=[None])
-    assumption: str | None = Field(examples=["the latent optimum was found"])
+    assumption: str | None = Field(description="What an unsound radius rests on", examples=[None])
     reason: str | None = Field(None, description="Why the radius is 0, where it is", examples=[None])
+    attack_upper_bound: float | None = Field(
+        None,
+        description="With `bracket`: the L2 size of the smallest perturbation found that changes the prediction which "
+        "the certificate speaks of; null if none was found or none was looked for",
+        examples=[2.21],
+    )
 
 
 class Preprocessing(BaseModel):
@@ -69,6 +85,7 @@ class ImageClassification(BaseModel):
     """The answer about one image."""
 
     image_id: Digest
+    classifier: Classifier = Field(description="What decided")
     prediction: Prediction
     typicality: float = Field(
         description="How usual the score is for true images of the class: a conformal p-value in (0, 1]",
@@ -88,9 +105,10 @@ class RivalBound(BaseModel):
     bound: float = Field(examples=[0.81])
 
 
-class CertificateSettings(BaseModel):
+class ExactInferenceSettings(BaseModel):
     """Everything needed to repeat the certificate."""
 
+    kind: Literal["exact-inference"] = "exact-inference"
     solver: Solver = "quasi-newton"
     steps: int = Field(description="Gradients from each start at most", examples=[60])
     starts: int = Field(description="Starting points of each class", examples=[8])
@@ -101,14 +119,46 @@ class CertificateSettings(BaseModel):
     seed: int = Field(description="Of the candidates", examples=[0])
 
 
+class FiniteBankSettings(BaseModel):
+    """Everything needed to repeat the certificate: it has no settings but the published bank."""
+
+    kind: Literal["finite-bank"] = "finite-bank"
+    prototypes: int = Field(description="In the model's bank", examples=[4000])
+
+
+class SmoothingSettings(BaseModel):
+    """Everything needed to repeat the certificate, what it found, and what it was estimated to take."""
+
+    kind: Literal["smoothing"] = "smoothing"
+    sigma: float = Field(description="Standard deviation of the noise, in [0, 1] pixels", examples=[0.5])
+    n0: int = Field(description="Samples that select the class", examples=[100])
+    n: int = Field(description="Samples that estimate its probability", examples=[10000])
+    alpha: float = Field(description="Probability that the certificate does not hold", examples=[0.001])
+    seed: int = Field(description="Of the noise; drawn anew for each request that names none", examples=[2890341])
+    probability: float = Field(
+        description="Lower confidence bound of the selected class's probability under the noise", examples=[0.9987]
+    )
+    estimated_ms: float = Field(description="What the samples were estimated to take, in ms", examples=[310.0])
+
+
+CertificateSettings = Annotated[
+    ExactInferenceSettings | FiniteBankSettings | SmoothingSettings, Field(discriminator="kind")
+]
+
+
 class ImageCertification(BaseModel):
     """The certificate of one image."""
 
     image_id: Digest
-    prediction: Prediction = Field(description="Of the classifier that the certificate speaks of")
-    served_prediction: Prediction = Field(description="Of /classify with the model's default effort")
+    prediction: Prediction | None = Field(
+        description="Of the classifier that the certificate speaks of; null where a smoothed one abstains"
+    )
+    served_classifier: Classifier = Field(description="The classifier whose answer is compared")
+    served_prediction: Prediction = Field(description="Of /classify by that classifier, with the default effort")
     certificate: Certificate
-    rivals: list[RivalBound] = Field(description="Every other class, the nearest first")
+    rivals: list[RivalBound] = Field(
+        description="Every other class, the nearest first; empty for smoothing, which does not tell them apart"
+    )
     settings: CertificateSettings
     preprocessing: Preprocessing
     cached: bool
@@ -149,7 +199,10 @@ class LoadedVersion(BaseModel):
     classes: list[str]
     input_shape: tuple[int, int, int] = Field(description="(C, H, W)", examples=[[1, 28, 28]])
     default_effort: Effort
+    certificates: list[Method] = Field(description="The certificates that it can give")
+    prototypes: int | None = Field(description="In its prototype bank, if it has one", examples=[4000])
     metrics: dict[str, float] = Field(description="Measured when the model was published")
+    prototype_metrics: dict[str, float] | None = Field(description="Of its prototype bank, likewise")
     training_data: TrainingData
     training_recipe: dict[str, str | int | float | bool]
     device: str

@@ -1,5 +1,6 @@
 """A model in memory, ready to answer."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,24 +9,36 @@ import numpy as np
 import torch
 
 from eabs.certificates.exact_inference import EXACT_INFERENCE
-from eabs.inference import LatentInference
 from eabs.settings import PAPER_SETTINGS, Effort
-from model_store import Calibration, Manifest, ModelStore, prepare_inference
-from service.jobs import Certify, Classify
+from model_store import Manifest, ModelStore, ScoreCalibration, prepare_inference
+from service.jobs import (
+    CertifyExactInference,
+    CertifyFiniteBank,
+    Classifier,
+    Classifiers,
+    Classify,
+    ClassifyByPrototypes,
+    Job,
+    Method,
+    Scores,
+    base_predict,
+)
 from service.pixels import Shape
 from service.settings import ModelReference
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A loaded version, its aliases at the time of loading, and its inference."""
+    """A loaded version, its aliases at the time of loading, and its classifiers; `sample_s` is how long one sample of
+    randomised smoothing takes, in s, as `warm_up` measured it."""
 
     name: str
     version: str
     digest: str
     manifest: Manifest
-    inference: LatentInference = field(repr=False)
+    classifiers: Classifiers = field(repr=False)
     aliases: Mapping[str, str]
+    sample_s: float = 0.0
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -38,9 +51,26 @@ class ServedModel:
         return self.manifest.architecture.image
 
     @property
-    def calibration(self) -> Calibration:
-        """What turns scores into probabilities and typicality."""
-        return self.manifest.calibration
+    def has_prototypes(self) -> bool:
+        """Whether it has a prototype bank."""
+        return self.classifiers.prototypes is not None
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The certificates that it can give."""
+        return (
+            ("exact-inference", "finite-bank", "smoothing") if self.has_prototypes else ("exact-inference", "smoothing")
+        )
+
+    @property
+    def smoothing_base(self) -> Classifier:
+        """What randomised smoothing smooths: the prototype bank, which asks less of each sample and certifies more."""
+        return "finite-bank" if self.has_prototypes else "latent"
+
+    def calibration(self, classifier: Classifier) -> ScoreCalibration:
+        """What turns a classifier's scores into probabilities and typicality."""
+        prototypes = self.manifest.prototypes
+        return prototypes.calibration if classifier == "finite-bank" and prototypes else self.manifest.calibration
 
     @property
     def default_effort(self) -> Effort:
@@ -66,26 +96,46 @@ def load_model(
         version=loaded.manifest.version,
         digest=loaded.digest,
         manifest=loaded.manifest,
-        inference=prepare_inference(loaded, cache=cache_dir, threads=threads),
+        classifiers=Classifiers(prepare_inference(loaded, cache=cache_dir, threads=threads), loaded.prototypes),
         aliases=store.aliases(reference.name),
     )
 
 
-def warm_up(model: ServedModel, *, batch_size: int) -> None:
+def warm_up(model: ServedModel, *, batch_size: int) -> float:
     """Answers once in every way that requests will be answered in, so that no request is the first.
+
+    Returns:
+        How long one sample of randomised smoothing takes, in s.
 
     Raises:
         RuntimeError: an answer is not a number.
     """
+    classifiers = model.classifiers
     for count in sorted({1, batch_size}):
         images = torch.zeros(count, *model.shape)
-        for scores in Classify.by_effort(model.digest, "fast").run(model.inference, images):
+        jobs: list[Job[Scores]] = [Classify.by_effort(model.digest, "fast")]
+        if model.has_prototypes:
+            jobs.append(ClassifyByPrototypes(model.digest, explain=True))
+        for scores in (scores for job in jobs for scores in job.run(classifiers, images)):
             if not np.isfinite(scores.scores).all():
                 raise RuntimeError(f"{model.name} {model.version}: expected finite scores, got {scores.scores}")
     # One step walks the same path as many.
     image = torch.zeros(1, *model.shape)
-    Classify(model.digest, replace(PAPER_SETTINGS, steps=1), explain=True).run(model.inference, image)
-    Certify(model.digest, replace(EXACT_INFERENCE, steps=1)).run(model.inference, image)
+    Classify(model.digest, replace(PAPER_SETTINGS, steps=1), explain=True).run(classifiers, image)
+    CertifyExactInference(model.digest, replace(EXACT_INFERENCE, steps=1)).run(classifiers, image)
+    if model.has_prototypes:
+        CertifyFiniteBank(model.digest).run(classifiers, image)
+    return _time_of_a_sample(model)
+
+
+def _time_of_a_sample(model: ServedModel) -> float:
+    predict = base_predict(model.classifiers, model.smoothing_base)
+    count = 256 if model.has_prototypes else 8
+    images = torch.rand(count, *model.shape, generator=torch.Generator().manual_seed(0))
+    predict(images)
+    started = time.perf_counter()
+    predict(images).cpu()
+    return (time.perf_counter() - started) / count
 
 
 def resolve_devices(name: str) -> tuple[torch.device, ...]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from eabs.gradient import adaptive_gradient
 from eabs.inference import LatentInference
+from eabs.prototypes import PrototypeBank
 from eabs.settings import QuasiNewtonSettings
 
 Recreate = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -73,6 +74,16 @@ def recreate_by_inference(inference: LatentInference, settings: QuasiNewtonSetti
     def recreate(images: Tensor) -> tuple[Tensor, Tensor]:
         found = inference.infer(images, settings)
         return found.scores.to(images.device), inference.reconstruct(found.latents).to(images.device)
+
+    return recreate
+
+
+def recreate_by_prototypes(bank: PrototypeBank) -> Recreate:
+    """The nearest-prototype classifier under attack: a class's re-creation of an image is its nearest prototype."""
+
+    def recreate(images: Tensor) -> tuple[Tensor, Tensor]:
+        found = bank.classify(images)
+        return found.scores.to(images.device), bank.pictures(found.nearest).to(images.device)
 
     return recreate
 

@@ -16,9 +16,9 @@ quadratic program). Voracek & Hein, Provably Adversarially Robust Nearest Protot
 Rounding. What is promised is that no image of floats within the radius gets another answer of the float64
 classifier. With e the bank's `rounding`, every level errs by at most e, at x and at the other image alike; so 4 e
 off every numerator, and a fifth for the subtraction, leaves the answer at the other image decided. Denominators are
-rounded up likewise: every inner product of prototypes errs by a multiple of n u R^2, R the largest norm. The
-weights need no accuracy, since any will do. What little is left, a division, a root and a few sums, is covered by
-the relative 1e-12 that is taken off at the end.
+rounded up likewise: every inner product of prototypes errs by a multiple of D u R^2, R the largest norm, and by the
+bank's `distortion` of it. The weights need no accuracy, since any will do. What little is left, a division, a root
+and a few sums, is covered by the relative 1e-12 that is taken off at the end.
 """
 
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ def certify_finite_bank(bank: PrototypeBank, images: Tensor) -> FiniteBankCertif
     own = bank.classes == predictions[:, None]
     nearest = levels.masked_fill(~own, torch.inf).argmin(1)
     # The inner products of the nearest own prototypes with all others, for all images at once.
-    products = in_blocks(lambda rows: rows @ bank.images.T, bank.images[nearest], _HEIGHT)
+    products = in_blocks(lambda rows: rows @ bank.coordinates.T, bank.coordinates[nearest], _HEIGHT)
     bounds = [_Certifier(bank, *row).bounds() for row in zip(levels, own, nearest, products, strict=True)]
     by_class = torch.stack([torch.stack([part.amin() for part in row.split(bank.counts)]) for row in bounds])
     radii = by_class.amin(1).clamp_min(0)
@@ -82,9 +82,9 @@ class _Certifier:
         self._bank = bank
         self._levels = levels
         self._own = own
-        self._squares = bank.images.square().sum(1)
         # Of an entry (p_i - q).(p_j - q), computed from four inner products.
-        self._rounding = 16 * (bank.images.shape[1] + 8) * _UNIT * bank.largest_norm**2
+        part = (bank.coordinates.shape[1] + 8) * _UNIT + bank.distortion
+        self._rounding = 16 * part * bank.largest_norm**2
         self._bounds = self._single(nearest, products)
 
     def bounds(self) -> Tensor:
@@ -105,14 +105,13 @@ class _Certifier:
     def _single(self, p: Tensor, products: Tensor) -> Tensor:
         """s(p, q) for all q."""
         margins = self._levels - self._levels[p] - 5 * self._bank.rounding
-        squares = self._squares[p] + self._squares - 2 * products + self._rounding
+        squares = self._bank.squares[p] + self._bank.squares - 2 * products + self._rounding
         bounds = _quotient(margins, squares)
         return bounds.masked_fill_(self._own, torch.inf)
 
     def _combined(self, own: Tensor, rivals: Tensor) -> Tensor:
         """s(w, q) for all q of `rivals`, with weights as good as a few sweeps find them."""
-        images = self._bank.images
-        p, q = images[own], images[rivals]
+        p, q = self._bank.coordinates[own], self._bank.coordinates[rivals]
         margins = self._levels[rivals, None] - self._levels[own] - 5 * self._bank.rounding
         cross = q @ p.T
         gram = p @ p.T + q.square().sum(1)[:, None, None] - cross[:, :, None] - cross[:, None, :]

@@ -38,7 +38,7 @@ async def post_certify(request: Request, query: Annotated[CertifyQuery, Query()]
 
     async def work(body: bytes) -> CertifyAnswer:
         read = partial(runtime.read_images, body, content_type, model)
-        return await certify(runtime, model, read, method=query.method)
+        return await certify(runtime, model, read, choice=query.choice(query.method), classifier=query.classifier)
 
     return json_response(await answer_body(request, runtime, work))
 
@@ -54,7 +54,7 @@ async def get_certify(request: Request, query: Annotated[CertifyOneQuery, Query(
     runtime = runtime_of(request)
     model = runtime.model(query.model, query.version)
     read = partial(_one_image, runtime, model, query)
-    work = certify(runtime, model, read, method=query.method)
+    work = certify(runtime, model, read, choice=query.choice(query.method), classifier=query.classifier)
     return json_response(await answer_query(request, runtime, work))
 
 

@@ -36,7 +36,8 @@ async def post_classify(request: Request, query: Annotated[ClassifyQuery, Query(
             partial(runtime.read_images, body, content_type, model),
             effort=query.effort,
             solver=query.solver,
-            certificate=query.certificate,
+            classifier=query.classifier,
+            certificate=None if query.certificate == "none" else query.choice(query.certificate),
             explain=query.explain,
         )
 

@@ -53,8 +53,11 @@ def _details(model: ServedModel) -> LoadedVersion:
         classes=list(model.labels),
         input_shape=model.shape,
         default_effort=model.default_effort,
+        certificates=list(model.methods),
+        prototypes=None if manifest.prototypes is None else manifest.prototypes.images,
         metrics=manifest.metrics,
+        prototype_metrics=None if manifest.prototypes is None else manifest.prototypes.metrics,
         training_data=manifest.training_data,
         training_recipe=manifest.training_recipe,
-        device=str(model.inference.device),
+        device=str(model.classifiers.latent.device),
     )

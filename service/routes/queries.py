@@ -4,8 +4,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from eabs.certificates.smoothing import SmoothingSettings
 from eabs.settings import Effort, Solver
-from service.jobs import choose_settings
+from service.jobs import Classifier, Method, choose_settings
+from service.use_cases import CertificateChoice
+
+_DEFAULTS = SmoothingSettings()
 
 
 class _KnownOnly(BaseModel):
@@ -29,25 +33,70 @@ class ModelQuery(_KnownOnly):
     version: str | None = Field(None, description="A loaded version, or an alias of one")
 
 
-class ClassifyQuery(ModelQuery):
+class CertificateQuery(ModelQuery):
+    """Who decides, and what a certificate is made of."""
+
+    classifier: Classifier = Field("latent", description="What decides: latent inference, or the nearest prototype")
+    bracket: bool = Field(
+        False,
+        description="Adds to a certificate the size of the smallest adversarial perturbation that a short attack finds",
+    )
+    sigma: float = Field(
+        _DEFAULTS.sigma, ge=0.01, le=4, description="smoothing: standard deviation of the noise, in [0, 1] pixels"
+    )
+    n0: int = Field(_DEFAULTS.n0, ge=10, le=10_000, description="smoothing: samples that select the class")
+    n: int = Field(_DEFAULTS.n, ge=100, le=100_000, description="smoothing: samples that estimate its probability")
+    alpha: float = Field(
+        _DEFAULTS.alpha, ge=1e-6, le=0.1, description="smoothing: probability that the certificate does not hold"
+    )
+    seed: int | None = Field(None, ge=0, lt=2**32, description="smoothing: of the noise; drawn anew if absent")
+
+    def choice(self, method: Method) -> CertificateChoice:
+        """The certificate that the query asks for.
+
+        Raises:
+            ValueError: it sets what this method does not have.
+        """
+        smoothing = {name: getattr(self, name) for name in _SMOOTHING & self.model_fields_set}
+        if method != "smoothing" and smoothing:
+            raise ValueError(f"{min(smoothing)}: expected only with smoothing, got it with {method}")
+        return CertificateChoice(method, bracket=self.bracket, **smoothing)
+
+
+_SMOOTHING = {"sigma", "n0", "n", "alpha", "seed"}
+
+
+class ClassifyQuery(CertificateQuery):
     """The query of /classify."""
 
     effort: Effort | None = Field(None, description="How long to optimise; the model's default if absent")
     solver: Solver = Field("quasi-newton", description="How to optimise; adam is the paper's way, without `effort`")
-    classifier: Literal["latent"] = Field("latent", description="What decides: latent inference")
-    certificate: Literal["none", "exact-inference"] = Field("none", description="Whether to certify the answer")
+    certificate: Method | Literal["none"] = Field("none", description="Whether to certify the answer, and how")
     explain: bool = Field(False, description="Adds each class's best reconstruction as a PNG")
 
     @model_validator(mode="after")
     def _fits_together(self) -> "ClassifyQuery":
         choose_settings(self.solver, self.effort, default="standard")
+        if self.classifier == "finite-bank" and self.model_fields_set & {"effort", "solver"}:
+            raise ValueError(
+                "effort, solver: expected neither with the classifier finite-bank, which optimises nothing"
+            )
+        if self.certificate == "none" and (unused := self.model_fields_set & {"bracket", *_SMOOTHING}):
+            raise ValueError(f"{min(unused)}: expected only with a certificate, got it with none")
+        if self.certificate != "none":
+            self.choice(self.certificate)
         return self
 
 
-class CertifyQuery(ModelQuery):
+class CertifyQuery(CertificateQuery):
     """The query of POST /certify."""
 
-    method: Literal["exact-inference"] = Field("exact-inference", description="How to certify")
+    method: Method = Field("exact-inference", description="How to certify")
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> "CertifyQuery":
+        self.choice(self.method)
+        return self
 
 
 class CertifyOneQuery(CertifyQuery):

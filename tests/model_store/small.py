@@ -46,8 +46,9 @@ def small_draft(**changes: object) -> ManifestDraft:
 def small_bank(*, seed: int = 0) -> PrototypeBank:
     """Two prototypes a class."""
     generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(6, *ARCHITECTURE.image, generator=generator).half()
-    return PrototypeBank(images, torch.rand(6, generator=generator), torch.arange(3).repeat_interleave(2))
+    basis = torch.rand(4, *ARCHITECTURE.image, generator=generator)
+    points, offsets = torch.rand(6, 4, generator=generator).half(), torch.rand(6, generator=generator)
+    return PrototypeBank(points, basis, offsets, torch.arange(3).repeat_interleave(2))
 
 
 def small_prototypes() -> Prototypes:

@@ -55,7 +55,7 @@ def test_a_prototype_bank_is_published_with_its_model(store: ModelStore, model: 
     loaded = store.load("shapes")
     assert sorted(manifest.files) == ["prototypes.safetensors", "weights.safetensors"]
     assert loaded.prototypes is not None
-    assert torch.equal(loaded.prototypes.images, bank.images)
+    assert torch.equal(loaded.prototypes.coordinates, bank.coordinates)
     store.verify("shapes", "1")
 
 

@@ -12,18 +12,20 @@ from eabs.networks import EABS
 from model_store import ModelStore
 from service.settings import Settings
 from tests.service.running_server import RunningServer
-from tests.service.small_model import small_draft
+from tests.service.small_model import small_bank, small_draft
 
 
 @pytest.fixture(scope="session")
 def store_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with version 1 of `mnist`, which the alias `production` points at, and of `colour`."""
+    """A store with version 1 of `mnist`, which has prototypes and the alias `production`, and of `colour`."""
     root = tmp_path_factory.mktemp("store")
     store = ModelStore(root)
     for name, preset, aliases in (("mnist", "mnist", ["production"]), ("colour", "supertraffic10", [])):
         torch.manual_seed(0)
         model = EABS(PRESETS[preset])
-        store.publish(model, small_draft(name, PRESETS[preset]), aliases=aliases)
+        bank = small_bank(PRESETS[preset]) if name == "mnist" else None
+        draft = small_draft(name, PRESETS[preset], prototypes=bank)
+        store.publish(model, draft, prototypes=bank, aliases=aliases)
     return root
 
 

@@ -3,7 +3,7 @@ import numpy as np
 from eabs.settings import EFFORTS, PAPER_SETTINGS
 from service.cache import AnswerCache, LruCache
 from service.images import ServedImage
-from service.jobs import Bounds, Certify, Classify, Scores
+from service.jobs import Bounds, CertifyExactInference, Classify, Scores
 
 SCORES = Scores(np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, bool))
 
@@ -92,8 +92,8 @@ def test_an_answer_without_pictures_is_not_taken_for_an_explained_one() -> None:
 
 def test_a_certificate_is_not_taken_for_a_classification() -> None:
     answers = AnswerCache(max_bytes=100_000, ttl_s=10)
-    certify = Certify("model")
-    answers.keep_answer(certify, "image", Bounds(0, 0.0, np.zeros(2, np.float32)))
+    certify = CertifyExactInference("model")
+    answers.keep_answer(certify, "image", Bounds(0, 0.0, np.zeros(2)))
     assert answers.answer(Classify("model", certify.settings), "image") is None
 
 

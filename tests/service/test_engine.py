@@ -9,11 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from eabs.inference import LatentInference
 from eabs.settings import EFFORTS
 from model_store import BUNDLED, ModelStore
 from service.engine import Engine
-from service.jobs import Classify, Job, Outcome
+from service.jobs import Classifiers, Classify, Job, Outcome
 from service.served_model import resolve_devices
 from service.settings import ModelReference
 
@@ -28,9 +27,9 @@ class Meet(Job[Any]):
     def barrier(self) -> threading.Barrier:
         return BARRIER
 
-    def run(self, inference: LatentInference, images: Tensor) -> Sequence[Any]:
+    def run(self, classifiers: Classifiers, images: Tensor) -> Sequence[Any]:
         self.barrier.wait()
-        return [id(inference)] * len(images)
+        return [id(classifiers)] * len(images)
 
 
 BARRIER = threading.Barrier(2, timeout=30)
@@ -68,7 +67,7 @@ def test_places_work_at_the_same_time_on_their_own_copies(copies: int, threads: 
         assert tested.places == 2
         model = await tested.load(ModelReference("mnist", None), warm_batch=1)
         image = [np.zeros((1, 28, 28), np.float32)]
-        job = Meet(model.digest, EFFORTS["fast"])
+        job = Meet(model.digest)
         found = await asyncio.gather(tested.run(job, image), tested.run(job, image))
         assert len({result[0] for result in found}) == models
         await tested.close()

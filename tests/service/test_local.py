@@ -4,6 +4,7 @@ import pytest
 from service.errors import NotReady, Unsupported
 from service.local import certify_locally, classify_locally
 from service.settings import Settings
+from service.use_cases import CertificateChoice
 from tests.service.api import post_form
 from tests.service.pictures import random_png
 
@@ -22,9 +23,11 @@ def test_it_answers_as_the_server_does(settings: Settings, client: httpx.Client)
 
 
 def test_it_certifies(settings: Settings) -> None:
-    (certified,) = certify_locally(FILES[:1], settings).results
-    assert certified.certificate.radius >= 0
-    assert len(certified.rivals) == 9
+    for method in ("exact-inference", "finite-bank"):
+        (certified,) = certify_locally(FILES[:1], settings, choice=CertificateChoice(method)).results
+        assert certified.certificate.kind == method
+        assert certified.certificate.radius >= 0
+        assert len(certified.rivals) == 9
 
 
 def test_a_file_that_is_no_image_is_refused_as_the_server_does(settings: Settings) -> None:

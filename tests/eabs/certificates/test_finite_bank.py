@@ -17,9 +17,9 @@ def distance_to_the_boundary(bank: PrototypeBank, image: Tensor) -> float:
     prediction = int(bank.classify(image[None]).predictions)
     levels = bank.levels(image[None])[0]
     own = bank.classes == prediction
-    P, gaps = bank.images[own], levels[own]
+    P, gaps = bank.coordinates[own], levels[own]
     best = np.inf
-    for q, level in zip(bank.images[~own], levels[~own], strict=True):
+    for q, level in zip(bank.coordinates[~own], levels[~own], strict=True):
         # q wins against p at x + d where 2 d.(p - q) <= level_p - level_q.
         normals, limits = 2 * (P - q).numpy(), (gaps - level).numpy()
         start = (q - image.flatten().double()).numpy()
@@ -43,7 +43,7 @@ def distance_to_the_boundary(bank: PrototypeBank, image: Tensor) -> float:
 def test_with_two_prototypes_the_radius_is_the_distance_to_their_bisector() -> None:
     images = torch.zeros(2, 1, 1, 2)
     images[1, 0, 0, 0] = 1
-    bank = PrototypeBank(images, torch.tensor([0.0, 0.2]), torch.tensor([0, 1]))
+    bank = PrototypeBank.of_images(images, torch.tensor([0.0, 0.2]), torch.tensor([0, 1]))
     found = certify_finite_bank(bank, torch.tensor([[[[0.1, 0.7]]]]))
     # |x - q|^2 + 0.2 = |x - p|^2 where x_0 = 0.6.
     assert found.predictions.item() == 0
@@ -69,7 +69,7 @@ def test_on_the_toy_model_the_radius_is_near_the_true_distance(
     every = torch.arange(0, len(brute_force.latents), 400)
     pictures = brute_force.images[:, every].flatten(0, 1).unflatten(1, (1, 8, 8))
     classes = torch.arange(3).repeat_interleave(len(every))
-    bank = PrototypeBank(pictures, brute_force.penalties[every].repeat(3), classes)
+    bank = PrototypeBank.of_images(pictures, brute_force.penalties[every].repeat(3), classes)
     images = toy_images[0][:6]
     radii = certify_finite_bank(bank, images).radii
     true = torch.tensor([distance_to_the_boundary(bank, image) for image in images], dtype=torch.float64)
@@ -82,10 +82,10 @@ def test_no_bound_exceeds_its_exact_value_however_close_the_prototypes_lie(close
     generator = torch.Generator().manual_seed(4)
     base = torch.rand(1, 1, 4, 4, generator=generator, dtype=torch.float64)
     apart = torch.randn(2, 1, 4, 4, generator=generator, dtype=torch.float64)
-    bank = PrototypeBank(base + closeness * apart, torch.zeros(2), torch.tensor([0, 1]))
+    bank = PrototypeBank.of_images(base + closeness * apart, torch.zeros(2), torch.tensor([0, 1]))
     images = torch.cat([random_images(20), base.float(), (base + closeness * apart.mean(0)).float()]).clamp(0, 1)
     found = certify_finite_bank(bank, images)
-    P, Q = ([Fraction(v) for v in row] for row in bank.images.tolist())
+    P, Q = ([Fraction(v) for v in row] for row in bank.coordinates.tolist())
     squared = sum((p - q) ** 2 for p, q in zip(P, Q, strict=True))
     for image, prediction, radius in zip(
         images.flatten(1).tolist(), found.predictions, found.radii.tolist(), strict=True
@@ -102,7 +102,7 @@ def test_no_float_image_just_inside_the_radius_gets_another_answer() -> None:
         bank, images = random_bank(seed=seed), random_images(8, seed=50 + seed)
         found = certify_finite_bank(bank, images)
         for image, label, radius in zip(images, found.predictions.tolist(), found.radii.tolist(), strict=True):
-            towards = bank.images[bank.classes != label] - image.flatten().double()
+            towards = bank.coordinates[bank.classes != label] - image.flatten().double()
             directions = towards / torch.linalg.vector_norm(towards, dim=1, keepdim=True)
             near = (image.flatten().double() + radius * directions).float().view(-1, 1, 4, 4)
             inside = torch.linalg.vector_norm(near.double() - image.double(), dim=(1, 2, 3)) <= radius
@@ -114,14 +114,14 @@ def test_no_float_image_just_inside_the_radius_gets_another_answer() -> None:
 def test_an_image_on_the_boundary_is_not_certified() -> None:
     images = torch.zeros(2, 1, 1, 2)
     images[1, 0, 0, 0] = 1
-    bank = PrototypeBank(images, torch.zeros(2), torch.tensor([0, 1]))
+    bank = PrototypeBank.of_images(images, torch.zeros(2), torch.tensor([0, 1]))
     assert certify_finite_bank(bank, torch.tensor([[[[0.5, 0.3]]]])).radii.item() == 0
 
 
 def test_combining_own_prototypes_certifies_more_than_the_nearest_one() -> None:
     # A corner: x sits between two own prototypes, and a rival beyond must beat both.
     pixels = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]]).view(3, 1, 1, 2)
-    bank = PrototypeBank(pixels, torch.zeros(3), torch.tensor([0, 0, 1]))
+    bank = PrototypeBank.of_images(pixels, torch.zeros(3), torch.tensor([0, 0, 1]))
     image = torch.tensor([[[[0.5, 0.2]]]])
     # The nearest point that is no nearer to an own prototype: |r| ^2 + 0.25 = (1 - r)^2 at height r.
     assert certify_finite_bank(bank, image).radii.item() == pytest.approx(0.375 - 0.2, abs=1e-6)

@@ -1,11 +1,24 @@
 import base64
+from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
+import torch
+
 from eabs.certificates.exact_inference import EXACT_INFERENCE
+from eabs.certificates.finite_bank import certify_finite_bank
+from model_store import ModelStore, prepare_inference
+from service.jobs import Classifiers
 from tests.service.api import expect_problem, post_form, post_png, result
-from tests.service.pictures import random_png
+from tests.service.pictures import png, random_pixels, random_png
+
+
+@pytest.fixture(scope="module")
+def classifiers(store_root: Path) -> Classifiers:
+    loaded = ModelStore(store_root).load("mnist")
+    return Classifiers(prepare_inference(loaded, cache=None), loaded.prototypes)
 
 
 def base64url(data: bytes) -> str:
@@ -17,6 +30,7 @@ def test_the_answer_holds_what_is_needed_to_judge_and_repeat_it(client: httpx.Cl
     assert set(answer) == {
         "image_id",
         "prediction",
+        "served_classifier",
         "served_prediction",
         "certificate",
         "rivals",
@@ -29,6 +43,7 @@ def test_the_answer_holds_what_is_needed_to_judge_and_repeat_it(client: httpx.Cl
     assert certificate["sound"] is False
     assert certificate["radius"] >= 0
     assert answer["settings"] == {
+        "kind": "exact-inference",
         "solver": "quasi-newton",
         "steps": EXACT_INFERENCE.steps,
         "starts": EXACT_INFERENCE.starts,
@@ -76,6 +91,78 @@ def test_the_served_prediction_is_that_of_classify(client: httpx.Client) -> None
     assert certified["served_prediction"] == classified["prediction"]
 
 
+def test_the_finite_bank_certifies_its_own_prediction(client: httpx.Client, classifiers: Classifiers) -> None:
+    pixels = random_pixels(204)
+    answer = result(post_png(client, "/certify", png(pixels), method="finite-bank", classifier="finite-bank"))
+    expected = certify_finite_bank(classifiers.bank, torch.from_numpy(pixels[None, None] / np.float32(255)))
+    assert answer["prediction"]["index"] == int(expected.predictions[0])
+    assert answer["served_prediction"] == answer["prediction"]
+    assert answer["served_classifier"] == "finite-bank"
+    assert answer["certificate"] == {
+        "kind": "finite-bank",
+        "classifier": "finite-bank",
+        "norm": "l2",
+        "radius": float(expected.radii[0]),
+        "sound": True,
+        "confidence": None,
+        "assumption": None,
+        "reason": None,
+        "attack_upper_bound": None,
+    }
+    assert answer["settings"] == {"kind": "finite-bank", "prototypes": 30}
+    for rival in answer["rivals"]:
+        assert rival["bound"] == float(expected.bounds[0, rival["index"]])
+
+
+def test_a_certificate_of_another_prediction_than_the_served_one_is_0_and_says_so(client: httpx.Client) -> None:
+    answers = [result(post_png(client, "/certify", random_png(seed), method="finite-bank")) for seed in range(204, 212)]
+    differing = [answer for answer in answers if answer["prediction"] != answer["served_prediction"]]
+    assert differing, "the random model and its random prototypes agree by chance on eight images"
+    for answer in differing:
+        assert answer["served_classifier"] == "latent"
+        assert answer["certificate"]["radius"] == 0
+        assert "but the served prediction is" in answer["certificate"]["reason"]
+
+
+def test_smoothing_answers_with_all_that_is_needed_to_repeat_it(client: httpx.Client) -> None:
+    query = {"method": "smoothing", "classifier": "finite-bank", "sigma": "0.05", "n": "500", "n0": "20"}
+    first = result(post_png(client, "/certify", random_png(205), **query))
+    settings = first["settings"]
+    assert (settings["sigma"], settings["n0"], settings["n"], settings["alpha"]) == (0.05, 20, 500, 0.001)
+    assert settings["estimated_ms"] > 0
+    assert first["certificate"]["confidence"] == 0.999
+    assert first["certificate"]["classifier"] == "smoothed finite-bank"
+    again = result(post_png(client, "/certify", random_png(205), **query, seed=str(settings["seed"])))
+    assert again["certificate"] == first["certificate"]
+    assert again["settings"]["probability"] == settings["probability"]
+
+
+def test_a_request_that_names_no_seed_gets_one_that_it_could_not_know(client: httpx.Client) -> None:
+    query = {"method": "smoothing", "n": "100"}
+    answers = [result(post_png(client, "/certify", random_png(205), **query)) for _ in range(3)]
+    assert len({answer["settings"]["seed"] for answer in answers}) == 3
+
+
+def test_a_model_without_prototypes_smooths_latent_inference(client: httpx.Client) -> None:
+    query = {"model": "colour", "method": "smoothing", "n": "100", "n0": "10"}
+    answer = result(post_png(client, "/certify", random_png(206), **query))
+    assert answer["certificate"]["classifier"] == "smoothed latent"
+
+
+def test_what_would_take_longer_than_a_request_may_is_refused_before_it_starts(client: httpx.Client) -> None:
+    images = [random_png(seed) for seed in range(64)]
+    response = post_form(client, "/certify", *images, model="colour", method="smoothing", n="100000")
+    expect_problem(response, 422, "n: expected at most about", "64 images", "100000")
+
+
+def test_a_bracket_holds_an_attack_above_the_radius(client: httpx.Client) -> None:
+    query = {"method": "finite-bank", "classifier": "finite-bank"}
+    plain = result(post_png(client, "/certify", random_png(207), **query))["certificate"]
+    bracket = result(post_png(client, "/certify", random_png(207), **query, bracket="true"))["certificate"]
+    assert plain["attack_upper_bound"] is None
+    assert bracket["radius"] == plain["radius"] < bracket["attack_upper_bound"]
+
+
 def test_an_unknown_image_is_not_found(client: httpx.Client) -> None:
     expect_problem(client.get("/certify", params={"image_id": "sha256:00"}), 404, "image_id")
 
@@ -93,8 +180,13 @@ def test_an_image_of_another_models_shape_is_refused(client: httpx.Client) -> No
         ({"image": "*"}, 400, ["expected base64"]),
         ({"image": base64url(random_png(shape=(100, 100)))}, 413, ["at most 8192 bytes"]),
         ({"image": base64url(b"hello, I am a text")}, 415, ["expected PNG, JPEG or WebP"]),
-        ({"image_id": "a", "method": "smoothing"}, 422, ["query.method", "'exact-inference'", "'smoothing'"]),
-        ({"image_id": "a", "sigma": "0.5"}, 422, ["image_id", "'sigma'"]),
+        ({"image_id": "a", "method": "magic"}, 422, ["query.method", "'exact-inference'", "'magic'"]),
+        ({"image_id": "a", "sigma": "0.5"}, 422, ["sigma: expected only with smoothing", "exact-inference"]),
+        ({"image_id": "a", "method": "smoothing", "sigma": "0"}, 422, ["query.sigma", "0.01"]),
+        ({"image_id": "a", "method": "smoothing", "n": "1000001"}, 422, ["query.n", "100000"]),
+        ({"image_id": "a", "method": "smoothing", "alpha": "1"}, 422, ["query.alpha", "0.1"]),
+        ({"image_id": "a", "model": "colour", "method": "finite-bank"}, 422, ["prototype bank", "colour 1"]),
+        ({"image_id": "a", "model": "colour", "classifier": "finite-bank"}, 422, ["prototype bank", "colour 1"]),
         ({"image_id": "a", "model": "nope"}, 404, ["mnist", "'nope'"]),
     ],
 )

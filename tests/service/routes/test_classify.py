@@ -55,6 +55,7 @@ def test_the_envelope_is_complete(client: httpx.Client) -> None:
     (only,) = body["results"]
     assert set(only) == {
         "image_id",
+        "classifier",
         "prediction",
         "typicality",
         "classes",
@@ -118,6 +119,25 @@ def test_a_certificate_comes_with_the_answer(client: httpx.Client, inference: La
         assert certificate["radius"] == 0
 
 
+def test_the_finite_bank_serves_its_own_prediction_and_certifies_it(client: httpx.Client) -> None:
+    query = {"classifier": "finite-bank", "certificate": "finite-bank", "explain": "true"}
+    answer = result(post_png(client, "/classify", random_png(107), **query))
+    certified = result(post_png(client, "/certify", random_png(107), method="finite-bank", classifier="finite-bank"))
+    assert answer["classifier"] == answer["certificate"]["classifier"] == "finite-bank"
+    assert answer["prediction"] == certified["prediction"]
+    assert answer["certificate"] == certified["certificate"]
+    assert answer["certificate"]["radius"] > 0
+    nearest = min(answer["classes"], key=lambda entry: entry["reconstruction_distance"])
+    assert nearest["index"] == answer["prediction"]["index"]
+    assert all(entry["reconstruction"] for entry in answer["classes"])
+
+
+def test_smoothing_can_be_set_where_it_is_asked_for(client: httpx.Client) -> None:
+    query = {"classifier": "finite-bank", "certificate": "smoothing", "n": "200", "sigma": "0.05", "alpha": "0.01"}
+    certificate = result(post_png(client, "/classify", random_png(107), **query))["certificate"]
+    assert certificate["confidence"] == 0.99
+
+
 def test_an_explanation_shows_every_class(client: httpx.Client) -> None:
     classes = result(post_png(client, "/classify", random_png(106), explain="true"))["classes"]
     pictures = [Image.open(io.BytesIO(base64.b64decode(entry["reconstruction"]))) for entry in classes]
@@ -157,8 +177,12 @@ def test_a_version_may_be_named_by_its_alias(client: httpx.Client, version: str)
     ("query", "words"),
     [
         ({"effort": "heroic"}, ["query.effort", "'fast', 'standard' or 'thorough'", "'heroic'"]),
-        ({"classifier": "finite-bank"}, ["query.classifier", "'latent'", "'finite-bank'"]),
-        ({"certificate": "smoothing"}, ["query.certificate", "'none' or 'exact-inference'", "'smoothing'"]),
+        ({"classifier": "magic"}, ["query.classifier", "'latent' or 'finite-bank'", "'magic'"]),
+        ({"certificate": "magic"}, ["query.certificate", "'exact-inference', 'finite-bank'", "'magic'"]),
+        ({"classifier": "finite-bank", "effort": "fast"}, ["expected neither with the classifier finite-bank"]),
+        ({"bracket": "true"}, ["bracket: expected only with a certificate, got it with none"]),
+        ({"certificate": "finite-bank", "n": "500"}, ["n: expected only with smoothing, got it with finite-bank"]),
+        ({"model": "colour", "classifier": "finite-bank"}, ["a model with a prototype bank, got colour 1"]),
         ({"explain": "maybe"}, ["query.explain", "'maybe'"]),
         ({"solver": "newton"}, ["query.solver", "'quasi-newton' or 'adam'", "'newton'"]),
         ({"solver": "adam", "effort": "fast"}, ["effort: expected none with the solver 'adam'", "got 'fast'"]),

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -6,16 +7,23 @@ import torch
 from torch import Tensor
 
 from eabs.inference import LatentInference
+from eabs.prototypes import PrototypeBank
 from eabs.settings import EFFORTS, PAPER_SETTINGS
 from model_store import ModelStore, prepare_inference
-from service.jobs import Classify, choose_settings
+from service.jobs import Classifiers, Classify, ClassifyByPrototypes, choose_settings
 
 IMAGES = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.fixture(scope="module")
+def classifiers(store_root: Path) -> Classifiers:
+    loaded = ModelStore(store_root).load("mnist")
+    return Classifiers(prepare_inference(loaded, cache=None), loaded.prototypes)
+
+
 @pytest.fixture
-def inference(store_root: Path) -> LatentInference:
-    return prepare_inference(ModelStore(store_root).load("mnist"), cache=None)
+def inference(classifiers: Classifiers) -> LatentInference:
+    return classifiers.latent
 
 
 def test_nothing_is_reconstructed_without_an_explanation(
@@ -23,13 +31,13 @@ def test_nothing_is_reconstructed_without_an_explanation(
 ) -> None:
     decoded: list[Tensor] = []
     monkeypatch.setattr(inference, "reconstruct", decoded.append)
-    answers = Classify("model", EFFORTS["fast"]).run(inference, IMAGES)
+    answers = Classify("model", EFFORTS["fast"]).run(Classifiers(inference), IMAGES)
     assert [answer.reconstructions for answer in answers] == [None, None]
     assert decoded == []
 
 
 def test_an_explanation_is_what_the_classes_made(inference: LatentInference) -> None:
-    answers = Classify("model", EFFORTS["thorough"], explain=True).run(inference, IMAGES)
+    answers = Classify("model", EFFORTS["thorough"], explain=True).run(Classifiers(inference), IMAGES)
     for image, answer in zip(IMAGES, answers, strict=True):
         assert answer.reconstructions is not None
         assert (answer.reconstructions.shape, answer.reconstructions.dtype) == ((10, 1, 28, 28), np.uint8)
@@ -40,7 +48,7 @@ def test_an_explanation_is_what_the_classes_made(inference: LatentInference) -> 
 
 def test_a_picture_counts_for_the_memory_that_an_answer_takes(inference: LatentInference) -> None:
     plain, explained = (
-        Classify("model", EFFORTS["fast"], explain=explain).run(inference, IMAGES[:1])[0].nbytes
+        Classify("model", EFFORTS["fast"], explain=explain).run(Classifiers(inference), IMAGES[:1])[0].nbytes
         for explain in (False, True)
     )
     assert explained == plain + 10 * 28 * 28
@@ -49,7 +57,7 @@ def test_a_picture_counts_for_the_memory_that_an_answer_takes(inference: LatentI
 def test_classes_that_were_given_up_are_known(inference: LatentInference) -> None:
     for effort in ("fast", "thorough"):
         result = inference.infer(IMAGES, EFFORTS[effort])
-        answers = Classify("model", EFFORTS[effort]).run(inference, IMAGES)
+        answers = Classify("model", EFFORTS[effort]).run(Classifiers(inference), IMAGES)
         assert np.stack([answer.upper_bounds for answer in answers]).tolist() == result.upper_bounds.tolist()
 
 
@@ -62,3 +70,25 @@ def test_adam_is_the_papers_inference_and_has_no_effort() -> None:
     assert choose_settings("adam", None, default="fast") is PAPER_SETTINGS
     with pytest.raises(ValueError, match=r"effort: expected none with the solver 'adam'.*got 'thorough'"):
         choose_settings("adam", "thorough", default="fast")
+
+
+def test_the_nearest_prototype_decides_and_is_the_explanation(classifiers: Classifiers) -> None:
+    answers = ClassifyByPrototypes("model", explain=True).run(classifiers, IMAGES)
+    found = classifiers.bank.classify(IMAGES)
+    assert [answer.prediction for answer in answers] == found.predictions.tolist()
+    for answer, scores, nearest in zip(answers, found.scores, found.nearest, strict=True):
+        np.testing.assert_allclose(answer.scores, scores, rtol=1e-6)
+        assert not answer.upper_bounds.any()
+        pictures = (classifiers.bank.pictures(nearest).clamp(0, 1) * 255).round().to(torch.uint8)
+        assert np.array_equal(answer.reconstructions, pictures.numpy())
+
+
+def test_a_tie_that_rounding_made_does_not_change_the_prediction() -> None:
+    pixels = torch.zeros(2, 1, 1, 2, dtype=torch.float64)
+    pixels[0, 0, 0, 0] = 1.0 + 1e-9
+    pixels[1, 0, 0, 0] = 1.0
+    bank = PrototypeBank.of_images(pixels, torch.zeros(2), torch.tensor([0, 1]))
+    image = torch.zeros(1, 1, 1, 2)
+    (answer,) = ClassifyByPrototypes("model").run(Classifiers(cast(LatentInference, None), bank), image)
+    assert bank.classify(image).predictions.item() == 1
+    assert answer.prediction == 1

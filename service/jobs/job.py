@@ -1,0 +1,61 @@
+"""What a question to the engine is, and what it is asked of."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from eabs.inference import LatentInference
+from eabs.prototypes import PrototypeBank
+
+Floats = NDArray[np.float32]
+
+Classifier = Literal["latent", "finite-bank"]
+"""What decides: latent inference, or the nearest prototype of the model's bank."""
+
+
+@dataclass(frozen=True)
+class Classifiers:
+    """A model's classifiers on one device: latent inference, and its prototype bank if it has one."""
+
+    latent: LatentInference
+    prototypes: PrototypeBank | None = None
+
+    @property
+    def bank(self) -> PrototypeBank:
+        """The bank of a model that has one; who asks has made sure of it."""
+        assert self.prototypes is not None  # noqa: S101
+        return self.prototypes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The engine's answer about one image."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that keeping it takes, in bytes."""
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+
+
+T_co = TypeVar("T_co", bound=Outcome, covariant=True)
+
+
+@dataclass(frozen=True)
+class Job(ABC, Generic[T_co]):
+    """A question about images of one model. Equal jobs can be answered together. `model` is the model's digest."""
+
+    model: str
+
+    @property
+    def lanes(self) -> int:
+        """How much of a batch's room one image takes."""
+        return 1
+
+    @abstractmethod
+    def run(self, classifiers: Classifiers, images: Tensor) -> Sequence[T_co]:
+        """Answers for images (B, C, H, W) float32 in [0, 1], one each, in their order."""
