@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from eabs.settings import EFFORTS
 from model_store import BUNDLED, ModelStore
 from service.engine import Engine
 from service.jobs import Classifiers, Classify, Job, Outcome

@@ -4,7 +4,6 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-
 import torch
 
 from eabs.certificates.exact_inference import EXACT_INFERENCE
