@@ -1,12 +1,19 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
+from eabs.certificates.finite_bank import FiniteBankCertificate, certify_finite_bank
+from eabs.prototypes import PrototypeBank
 from eabs.settings import PAPER_SETTINGS
 from model_store import ModelStore, prepare_inference
+from model_store.manifest import ManifestDraft, Prototypes, ScoreCalibration
 from tests.cli.conftest import Eabs
-from training.datasets import load_dataset
+from training.attacks import certified
+from training.datasets import load_dataset, to_unit_range
 from training.evaluation import measure_accuracy
 
 
@@ -41,3 +48,85 @@ def test_adam_with_an_effort_is_a_usage_error(evaluate: Eabs) -> None:
     outcome = evaluate("--solver", "adam", "--effort", "fast")
     assert outcome.code == 2
     assert "effort: expected none" in outcome.err
+
+
+@pytest.fixture(scope="module")
+def banked_store(store: Path, mnist_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small random model with a bank: its training digits."""
+    train = load_dataset("mnist", mnist_folder).train
+    order = train.labels.argsort(stable=True)
+    points = to_unit_range(train.images[order]).flatten(1).half()
+    pixels = torch.eye(784).view(784, 1, 28, 28)
+    bank = PrototypeBank(points, pixels, torch.zeros(len(order)), train.labels[order])
+    loaded = ModelStore(store).load("mnist")
+    scores = ScoreCalibration(temperature=1.0, scores=[[50.0]] * 10)
+    described = Prototypes(images=len(order), recipe={}, metrics={}, calibration=scores)
+    fields = {name: getattr(loaded.manifest, name) for name in ManifestDraft.model_fields}
+    root = tmp_path_factory.mktemp("banked")
+    ModelStore(root).publish(
+        loaded.model, ManifestDraft.model_validate(fields | {"prototypes": described}), prototypes=bank
+    )
+    return root
+
+
+@pytest.fixture
+def attack(eabs: Eabs, banked_store: Path, mnist_folder: Path) -> Eabs:
+    def run(*arguments: object) -> object:
+        common = ("--model", "mnist", "--data", mnist_folder, "--store", banked_store, "--images", 4)
+        return eabs("evaluate", "certificates", *common, *arguments)
+
+    return run  # type: ignore[return-value]
+
+
+def test_attacks_leave_a_bank_certificate_whole(attack: Eabs) -> None:
+    outcome = attack("--certificate", "finite-bank", "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert found["smoothing"] is None
+    (bank,) = found["certificates"]
+    assert (bank["kind"], bank["images"], bank["certified"], bank["share"]) == ("finite-bank", 4, 4, 0.99)
+    assert bank["mean_radius"] > 0
+    assert sorted(bank["attacks"]) == ["boundary", "ddn", "gaussian", "pgd", "rival"]
+    for broken in bank["attacks"].values():
+        assert (broken["tried"], broken["broken"], broken["broken_images"]) == (4, 0, [])
+
+
+def test_beyond_the_radius_the_bank_breaks_and_nothing_was_promised(attack: Eabs) -> None:
+    outcome = attack("--certificate", "finite-bank", "--share", 3, "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["certificates"][0]["attacks"]["pgd"]["broken"] == 4
+
+
+def test_a_broken_sound_certificate_ends_in_an_error(attack: Eabs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def claims_too_much(bank: PrototypeBank, images: Tensor) -> FiniteBankCertificate:
+        found = certify_finite_bank(bank, images)
+        return replace(found, radii=3 * found.radii)
+
+    monkeypatch.setattr(certified, "certify_finite_bank", claims_too_much)
+    outcome = attack("--certificate", "finite-bank")
+    assert outcome.code == 1
+    assert "a sound certificate does not hold: finite-bank" in outcome.err
+
+
+def test_every_kind_that_the_model_has_is_tried_by_default(attack: Eabs) -> None:
+    outcome = attack("--n", 20, "--images", 1)
+    assert outcome.code == 0, outcome.err
+    for line in ("exact-inference, not sound: ", "finite-bank, sound: ", "smoothing, sound but for alpha = 0.001"):
+        assert line in outcome.out
+
+
+def test_a_certificate_that_the_model_lacks_is_a_usage_error(eabs: Eabs, store: Path, mnist_folder: Path) -> None:
+    arguments = ("--model", "mnist", "--data", mnist_folder, "--store", store, "--certificate", "finite-bank")
+    outcome = eabs("evaluate", "certificates", *arguments)
+    assert outcome.code == 2
+    assert "mnist version 1 has no prototype bank" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [("--certificate", "hope", "certificate: expected"), ("--sigma", 0, "sigma: expected"), ("--share", 0, "share")],
+)
+def test_a_value_that_means_nothing_is_a_usage_error(attack: Eabs, option: str, value: object, complaint: str) -> None:
+    outcome = attack(option, value)
+    assert outcome.code == 2
+    assert complaint in outcome.err

@@ -1,0 +1,10 @@
+"""`eabs evaluate`: what a published model is worth on its test images."""
+
+import typer
+
+from cli.evaluate.accuracy import accuracy
+from cli.evaluate.certificates import certificates
+
+app = typer.Typer(help="Measure a published model.", no_args_is_help=True)
+for command in (accuracy, certificates):
+    app.command()(command)

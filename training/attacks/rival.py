@@ -1,0 +1,44 @@
+"""Straight towards the rivals, by the adaptive gradient, equation (8) of Ju & Wagner (AISec 2020)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.attacks.confined import BestTry, stride
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival:
+    """Steps of the whole radius, for each of the `rivals` classes of the next best scores.
+
+    One along -dl_k/dx, straight to the rival's own re-creation or prototype, and one along d(l_y - l_k)/dx, across
+    the boundary where it is nearest: of a prototype bank that is the normal of the hyperplane between two prototypes.
+    Both are taken `rounds` times, with the gradient at the place that the last step led to.
+    """
+
+    rivals: int = 4
+    rounds: int = 3
+
+    def __call__(self, classifier: nn.Module, images: Tensor, labels: Tensor, radii: Tensor) -> Tensor:
+        """An `Attack`."""
+        best = BestTry(classifier, images, labels, radii)
+        with torch.no_grad():
+            others = classifier(images).scatter(1, labels[:, None], -torch.inf)
+        for rival in others.topk(min(self.rivals, others.shape[1] - 1), dim=1).indices.unbind(1):
+            for own in (0.0, -1.0):
+                moved = images
+                for _ in range(self.rounds):
+                    moved = stride(images, _gradient(classifier, moved, rival, labels, own), radii)
+                    best.offer(moved)
+        return best.images
+
+
+def _gradient(classifier: nn.Module, images: Tensor, rival: Tensor, labels: Tensor, own: float) -> Tensor:
+    """Of the rival's logit plus `own` times the label's, with respect to the images."""
+    with torch.enable_grad():
+        images = images.detach().requires_grad_()
+        logits = classifier(images)
+        value = logits.gather(1, rival[:, None]) + own * logits.gather(1, labels[:, None])
+        (gradient,) = torch.autograd.grad(value.sum(), images)
+    return gradient
