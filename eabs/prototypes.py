@@ -73,13 +73,13 @@ class PrototypeBank:
         self.coordinates: Tensor = points.double() @ triangle.T
         """(P, D): the prototypes on it. Both define the bank from here on."""
         self.squares: Tensor = self.coordinates.square().sum(1)
-        self.largest_norm = self.squares.amax().sqrt().item()
+        self.largest_norm: float = self.squares.amax().sqrt().item()
         D, n = self.orthonormal.shape
         gram = self.orthonormal @ self.orthonormal.T - torch.eye(D, dtype=torch.float64, device=basis.device)
-        self.distortion = torch.linalg.matrix_norm(gram).item() + 2 * D * n * _UNIT
+        self.distortion: float = torch.linalg.matrix_norm(gram).item() + 2 * D * n * _UNIT
         """How far, at most, squared norms of coordinates are from those of their images, as a part of them."""
         largest = self.largest_norm**2 + self.offsets.abs().amax().item() + 2 * n**0.5 * self.largest_norm
-        self.rounding = 2 * (D**0.5 * (n + D + 8) * _UNIT + self.distortion) * largest
+        self.rounding: float = 2 * (D**0.5 * (n + D + 8) * _UNIT + self.distortion) * largest
         """No level of an image in [0, 1] is further than this from its exact value. An inner product of n numbers errs
         by at most n u / (1 - n u) times the product of the norms, in whatever order it is summed (Higham, Accuracy and
         Stability of Numerical Algorithms, section 3.1). So each of the image's D coordinates errs by n u ||x|| at most,
@@ -109,7 +109,7 @@ class PrototypeBank:
     @property
     def nbytes(self) -> int:
         """Memory that one answer reads, in bytes."""
-        return self.coordinates.nbytes + self.orthonormal.nbytes + self._constants.nbytes
+        return sum(part.nbytes for part in (self.coordinates, self.orthonormal, self._constants))
 
     def levels(self, images: Tensor) -> Tensor:
         """||x - p||^2 + o_p - ||x||^2 for every prototype p.

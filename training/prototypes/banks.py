@@ -1,0 +1,48 @@
+"""What a bank can be made of without training: samples of the prior, training images, and re-creations of them."""
+
+import torch
+from torch import Tensor
+
+from eabs.inference import LatentInference
+from eabs.networks import EABS
+from eabs.prototypes import PrototypeBank
+from training.datasets import Split, to_unit_range
+
+_BATCH = 500
+
+
+def bank_of_the_prior(inference: LatentInference) -> PrototypeBank:
+    """The candidate bank whole: every class's image of every candidate, with o_p = -beta log D(z_p)."""
+    candidates, K = inference.bank, inference.architecture.classes
+    batches = candidates.latents.split(_BATCH)
+    images = torch.cat([inference.decoders.decode(z[:, None].expand(-1, K, -1)) for z in batches])
+    return PrototypeBank.of_images(
+        images.transpose(0, 1).flatten(0, 1),
+        candidates.penalties.repeat(K),
+        torch.arange(K, device=images.device).repeat_interleave(len(candidates)),
+    )
+
+
+def bank_of_images(split: Split) -> PrototypeBank:
+    """The images of a split themselves: the plain nearest-neighbour classifier."""
+    return _in_class_order(to_unit_range(split.images), split.labels)
+
+
+def bank_of_recreations(model: EABS, split: Split) -> PrototypeBank:
+    """What each image's own class makes of the encoder's mean for it."""
+    return _in_class_order(recreations(model, split), split.labels)
+
+
+@torch.inference_mode()
+def recreations(model: EABS, split: Split) -> Tensor:
+    """G_y(mu(x)) of every image, float32 (N, C, H, W)."""
+    found = []
+    for images, labels in zip(split.images.split(_BATCH), split.labels.split(_BATCH), strict=True):
+        mean, _ = model.encoder(to_unit_range(images))
+        found.append(model.decoders(mean)[torch.arange(len(labels)), labels])
+    return torch.cat(found)
+
+
+def _in_class_order(images: Tensor, labels: Tensor) -> PrototypeBank:
+    order = labels.argsort(stable=True)
+    return PrototypeBank.of_images(images[order], torch.zeros(len(labels), device=images.device), labels[order])
