@@ -2,9 +2,9 @@ import torch
 
 from eabs.inference import LatentInference
 from tests.eabs.toy import TOY, random_model
+from training.certified_accuracy import RADII, measure_bank
 from training.datasets import Split, to_unit_range
 from training.prototypes.banks import bank_of_images, bank_of_recreations, bank_of_the_prior
-from training.prototypes.evaluation import RADII, measure_bank
 
 
 def toy_split(count: int = 12) -> Split:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from eabs.certificates.finite_bank import certify_finite_bank
 from eabs.prototypes import PrototypeBank
+from training.certified_accuracy import measure_bank
 from training.datasets import Split, to_unit_range
-from training.prototypes.evaluation import measure_bank
 from training.prototypes.loop import Epoch, PrototypeTrainer, _bounds
 from training.prototypes.recipe import PrototypeRecipe
 
