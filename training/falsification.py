@@ -100,7 +100,8 @@ def falsify(
         radii.append(found[certified].double())
         if len(certified):
             originals, labels = batch[certified.to(batch.device)], predictions[certified]
-            limits = (share * radii[-1]).to(batch.device)
+            # No two images are further apart than the box's corners, whatever a radius says.
+            limits = (share * radii[-1]).clamp_max(originals[0].numel() ** 0.5).to(batch.device)
             for name, attack in attacks.items():
                 began = time.perf_counter()
                 attacked = attack(classifier.logits, originals, labels.to(batch.device), limits)

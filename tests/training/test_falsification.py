@@ -85,6 +85,11 @@ def test_a_broken_image_is_named_by_its_place_among_all() -> None:
     assert found.attacks["pgd"].broken_images == [5, 39]
 
 
+def test_a_radius_without_end_is_tried_as_far_as_there_are_images() -> None:
+    found = falsify(claiming(certified_by_bank(toy_bank()), torch.full((8,), torch.inf)), toy_pixels(8), GRADIENTS)
+    assert [outcome.broken for outcome in found.attacks.values()] == [8] * 3
+
+
 def test_an_unsound_certificate_is_counted_and_not_refuted() -> None:
     classifier = replace(certified_by_bank(toy_bank()), sound=False)
     found = falsify(claiming(classifier, torch.full((8,), 3.0)), toy_pixels(8), GRADIENTS)
