@@ -45,7 +45,8 @@ def classify(
     ] = "quasi-newton",
     classifier: Decider = "latent",
     certificate: Annotated[
-        Method | Literal["none"], typer.Option(help="Also certify the predictions, and how.")
+        Literal["none", "exact-inference", "finite-bank", "smoothing"],
+        typer.Option(help="Also certify the predictions, and how."),
     ] = "none",
     figure: Annotated[
         Path | None, typer.Option(help="Draw the first image beside each class's re-creation of it, as a PNG.")

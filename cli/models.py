@@ -55,7 +55,8 @@ def show(
         manifest = models.manifest(name, models.resolve(name, reference))
     except ModelStoreError as error:
         fail(str(error))
-    print_json(manifest.model_dump(mode="json", exclude={"calibration": {"scores"}}))
+    scores = {"calibration": {"scores"}}
+    print_json(manifest.model_dump(mode="json", exclude=scores | {"prototypes": scores}))
 
 
 @app.command()
@@ -68,6 +69,9 @@ def publish(
     alias: Annotated[list[str] | None, typer.Option(help="Aliases to point at it.")] = None,
     effort: Annotated[Effort, typer.Option(help="What requests get that ask for none.")] = "standard",
     calibration_images: Annotated[int, typer.Option(min=100, help="Validation images that calibrate it.")] = 2000,
+    prototypes: Annotated[
+        bool, typer.Option(help="Ship the prototype bank that `eabs prototypes train` made of it.")
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -76,22 +80,24 @@ def publish(
         dataset = load_dataset(RunFolder(run).description().dataset, data)
         with progress_bar() as bar:
             task = bar.add_task("calibrating", total=calibration_images, note="")
-            model, draft = draft_of_run(
+            model, bank, draft = draft_of_run(
                 run,
                 dataset,
                 name=name or dataset.name,
                 effort=effort,
                 calibration_images=calibration_images,
                 device=torch.device(device),
+                with_prototypes=prototypes,
                 advance=lambda count: bar.update(task, advance=count),
             )
-        manifest = ModelStore(store).publish(model, draft, version=version, aliases=alias or ())
+        manifest = ModelStore(store).publish(model, draft, prototypes=bank, version=version, aliases=alias or ())
     except (RunError, DatasetError, ModelStoreError, ValueError) as error:
         fail(str(error))
+    metrics = manifest.metrics | (manifest.prototypes.metrics if manifest.prototypes else {})
     if as_json:
-        print_json({"name": manifest.name, "version": manifest.version, "metrics": manifest.metrics})
+        print_json({"name": manifest.name, "version": manifest.version, "metrics": metrics})
     else:
-        stdout.print(f"published {manifest.name} version {manifest.version}: {manifest.metrics}")
+        stdout.print(f"published {manifest.name} version {manifest.version}: {metrics}")
 
 
 @app.command()

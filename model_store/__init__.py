@@ -32,6 +32,7 @@ from model_store.manifest import (
     TrainingData,
 )
 from model_store.preparation_cache import default_cache, prepare_inference
+from model_store.prototypes_file import prototypes_from_bytes, prototypes_to_bytes
 from model_store.reader import PRODUCTION, LoadedModel
 from model_store.store import ModelStore
 
@@ -66,4 +67,6 @@ __all__ = [
     "VersionInUse",
     "default_cache",
     "prepare_inference",
+    "prototypes_from_bytes",
+    "prototypes_to_bytes",
 ]

@@ -12,14 +12,27 @@ from eabs.candidates import DEFAULT_CANDIDATES
 from eabs.cores import physical_cores
 from eabs.inference import LatentInference
 from eabs.networks import EABS
+from eabs.prototypes import PrototypeBank
 from eabs.settings import EFFORTS, Effort
-from model_store import ArchitectureSpec, Calibration, ManifestDraft, Preprocessing, TrainingData
+from model_store import (
+    ArchitectureSpec,
+    Calibration,
+    ManifestDraft,
+    Preprocessing,
+    Prototypes,
+    ScoreCalibration,
+    TrainingData,
+)
 from training.architectures import ARCHITECTURES
-from training.datasets import CLASS_LABELS, Dataset, Split, holdout
+from training.certified_accuracy import measure_bank
+from training.datasets import CLASS_LABELS, Dataset, Split, holdout, to_unit_range
 from training.evaluation import latent_scores
+from training.prototypes.folder import PrototypeFolder
+from training.prototypes.recipe import PrototypeRecipe
 from training.run_folder import RunError, RunFolder
 
 _SCORE_DECIMALS = 3
+_BATCH = 64
 
 
 def draft_of_run(
@@ -31,9 +44,10 @@ def draft_of_run(
     calibration_images: int = 2000,
     seed: int = 0,
     device: torch.device,
+    with_prototypes: bool = False,
     advance: Callable[[int], None] = lambda _: None,
-) -> tuple[EABS, ManifestDraft]:
-    """The networks of a run's newest checkpoint and the draft of their manifest.
+) -> tuple[EABS, PrototypeBank | None, ManifestDraft]:
+    """The networks of a run's newest checkpoint, its prototype bank if wanted, and the draft of their manifest.
 
     Args:
         run: a folder that the training loop made.
@@ -43,15 +57,18 @@ def draft_of_run(
         calibration_images: how many images of the validation split calibrate it, at most.
         seed: of the served model's candidates and noise.
         device: where the calibration runs.
+        with_prototypes: whether to ship the bank that `eabs prototypes train` made.
         advance: told how many images are done.
 
     Raises:
-        RunError: the run has no checkpoint, or was trained on other files than `dataset`'s.
+        RunError: the run has no checkpoint, was trained on other files than `dataset`'s, or has no bank where one is
+            wanted.
     """
     folder = RunFolder(run)
     description, checkpoint = folder.description(), folder.load()
     if description.sources != dataset.sources:
         raise RunError(f"{run} was trained on other files: expected {description.sources}, got {dataset.sources}")
+    bank, bank_recipe = PrototypeFolder(run).load() if with_prototypes else (None, None)
     model = folder.model().to(device)
     recipe = description.recipe
     _, held_out = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
@@ -80,12 +97,29 @@ def draft_of_run(
         ),
         training_recipe=flat_recipe,
         metrics=metrics,
-        calibration=calibrate(scores, split.labels, effort),
+        calibration=Calibration(effort=effort, **calibrate(scores, split.labels).model_dump()),
+        prototypes=None if bank is None or bank_recipe is None else _describe(bank, bank_recipe, held_out, split),
     )
-    return model, draft
+    return model, bank, draft
 
 
-def calibrate(scores: Tensor, labels: Tensor, effort: Effort) -> Calibration:
+def _describe(bank: PrototypeBank, recipe: PrototypeRecipe, held_out: Split, calibrating: Split) -> Prototypes:
+    """A bank for a manifest: measured on all of the held-out images, calibrated with some of them."""
+    found = measure_bank(bank, held_out)
+    scores = torch.cat([bank.classify(to_unit_range(part)).scores.cpu() for part in calibrating.images.split(_BATCH)])
+    flat = asdict(recipe)
+    deformation = {f"deformation_{name}": value for name, value in flat.pop("deformation").items()}
+    metrics = {"validation_images": float(found.images), "validation_accuracy": found.clean}
+    metrics |= {f"validation_certified_{radius:g}": share for radius, share in found.certified.items()}
+    return Prototypes(
+        images=len(bank),
+        recipe=flat | deformation,
+        metrics=metrics,
+        calibration=calibrate(scores.float(), calibrating.labels),
+    )
+
+
+def calibrate(scores: Tensor, labels: Tensor) -> ScoreCalibration:
     """What scores mean, from scores (N, K) of images with labels (N,).
 
     The temperature minimises the cross-entropy of softmax(-l / temperature) (Guo et al., On Calibration of Modern
@@ -93,9 +127,8 @@ def calibrate(scores: Tensor, labels: Tensor, effort: Effort) -> Calibration:
     """
     own = scores.gather(1, labels[:, None]).squeeze(1)
     by_class = [own[labels == k].sort().values.tolist() for k in range(scores.shape[1])]
-    return Calibration(
+    return ScoreCalibration(
         temperature=_temperature(scores, labels),
-        effort=effort,
         scores=[[round(score, _SCORE_DECIMALS) for score in known] for known in by_class],
     )
 

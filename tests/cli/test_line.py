@@ -16,12 +16,20 @@ def test_a_trained_run_is_published_evaluated_and_classifies(eabs: Eabs, mnist_f
     assert trained.code == 0, trained.err
     assert json.loads(trained.out)["step"] == 10
 
+    bank = eabs(
+        "prototypes", "train", run, "--data", mnist_folder, "--per-class", 4, "--components", 20, "--epochs", 2,
+        "--json",
+    )  # fmt: skip
+    assert bank.code == 0, bank.err
+    assert json.loads(bank.out)["banks"]["trained"]["prototypes"] == 40
+
     published = eabs(
         "models", "publish", run, "--data", mnist_folder, "--store", store, "--alias", "production",
-        "--effort", "fast", "--json",
+        "--effort", "fast", "--prototypes", "--json",
     )  # fmt: skip
     assert published.code == 0, published.err
     assert json.loads(published.out)["version"] == "1"
+    assert "validation_certified_1.58" in json.loads(published.out)["metrics"]
 
     evaluated = eabs(
         "evaluate", "accuracy", "--model", "mnist@production", "--data", mnist_folder, "--store", store,
@@ -35,6 +43,42 @@ def test_a_trained_run_is_published_evaluated_and_classifies(eabs: Eabs, mnist_f
     classified = eabs("classify", EXAMPLES / "mnist-0-a.png", "--store", store, "--json")
     assert classified.code == 0, classified.err
     assert json.loads(classified.out)["model"]["version"] == "1"
+
+    certified = eabs(
+        "certify", EXAMPLES / "mnist-0-a.png", "--store", store, "--method", "finite-bank",
+        "--classifier", "finite-bank", "--bracket", "--json",
+    )  # fmt: skip
+    assert certified.code == 0, certified.err
+    certificate = json.loads(certified.out)["results"][0]["certificate"]
+    assert certificate["sound"] is True
+    assert certificate["radius"] < certificate["attack_upper_bound"]
+
+
+def test_banks_are_compared_on_the_same_images(eabs: Eabs, mnist_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    trained = eabs(
+        "train", "--dataset", "mnist", "--data", mnist_folder, "--out", run, "--device", "cpu",
+        "--epochs", 1, "--batch", 32, "--json",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    compared = eabs(
+        "prototypes", "compare", run, "--data", mnist_folder, "--bank", "images", "--bank", "recreations",
+        "--split", "test", "--json",
+    )  # fmt: skip
+    assert compared.code == 0, compared.err
+    banks = json.loads(compared.out)["banks"]
+    assert {name: found["prototypes"] for name, found in banks.items()} == {"images": 162, "recreations": 162}
+    for found in banks.values():
+        assert found["images"] == 20
+        assert list(found["certified"].values()) == sorted(found["certified"].values(), reverse=True)
+
+
+def test_a_run_without_a_bank_says_how_to_make_one(eabs: Eabs, mnist_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    eabs("train", "--dataset", "mnist", "--data", mnist_folder, "--out", run, "--device", "cpu", "--epochs", 1)
+    outcome = eabs("prototypes", "compare", run, "--data", mnist_folder, "--bank", "trained")
+    assert outcome.code == 2
+    assert "eabs prototypes train" in outcome.err
 
 
 def test_training_on_a_missing_folder_is_a_usage_error(eabs: Eabs, tmp_path: Path) -> None:

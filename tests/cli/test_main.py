@@ -3,7 +3,8 @@ import pytest
 from tests.cli.conftest import Eabs
 
 COMMANDS = [
-    "serve", "classify", "certify", "train", "models list", "models show", "models publish", "models verify",
+    "serve", "classify", "certify", "train", "prototypes train", "prototypes compare",
+    "models list", "models show", "models publish", "models verify",
     "models alias", "models delete", "evaluate accuracy", "evaluate certificates", "bench engine", "bench server",
     "bench layouts", "bench optimality", "bench solvers", "bench classes", "bench arrivals", "bench starts",
     "bench public-abs",

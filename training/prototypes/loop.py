@@ -61,6 +61,7 @@ class PrototypeTrainer:
         self._classes = int(split.labels.max()) + 1
         self._basis = _principal_components(to_unit_range(split.images).flatten(1), recipe.components)
         self._checkpoint = checkpoint
+        self._batch = min(recipe.batch, len(split))
         chosen = [(split.labels == k).nonzero().squeeze(1)[: recipe.per_class] for k in range(self._classes)]
         for k, indices in enumerate(chosen):
             if len(indices) < recipe.per_class:
@@ -74,7 +75,7 @@ class PrototypeTrainer:
     @property
     def steps_per_epoch(self) -> int:
         """Whole batches of the split."""
-        return len(self._split) // self.recipe.batch
+        return len(self._split) // self._batch
 
     def resume(self) -> int:
         """Goes on from the checkpoint, if it is of this recipe; returns how many epochs it has done."""
@@ -105,7 +106,7 @@ class PrototypeTrainer:
         order = torch.randperm(len(self._split), generator=generator)
         losses, correct = 0.0, 0.0
         for step in range(self.steps_per_epoch):
-            indices = order[step * self.recipe.batch : (step + 1) * self.recipe.batch]
+            indices = order[step * self._batch : (step + 1) * self._batch]
             images = self.recipe.deformation(to_unit_range(self._split.images[indices]), generator)
             bounds = self._step(images, self._split.labels[indices], step)
             losses += F.relu(self.recipe.margin - bounds).mean().item()

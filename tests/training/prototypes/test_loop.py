@@ -83,15 +83,12 @@ def test_a_resumed_training_ends_where_an_unbroken_one_does(tmp_path: Path) -> N
     split, file = blobs(200, seed=0), tmp_path / "checkpoint.safetensors"
     unbroken = trained(split, replace(RECIPE, epochs=3))
 
-    class Killed(Exception):
-        pass
-
     def kill(epoch: Epoch) -> None:
         if epoch.done == 2:
-            raise Killed
+            raise KeyboardInterrupt
 
     trainer = PrototypeTrainer(split, to_unit_range(split.images), replace(RECIPE, epochs=3), file)
-    with pytest.raises(Killed):
+    with pytest.raises(KeyboardInterrupt):
         trainer.run(kill)
     resumed = PrototypeTrainer(split, to_unit_range(split.images), replace(RECIPE, epochs=3), file)
     assert resumed.resume() == 1
