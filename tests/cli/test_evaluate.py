@@ -13,7 +13,8 @@ from model_store import ModelStore, prepare_inference
 from model_store.manifest import ManifestDraft, Prototypes, ScoreCalibration
 from tests.cli.conftest import Eabs
 from training.attacks import certified
-from training.datasets import load_dataset, to_unit_range
+from training.certified_accuracy import measure_bank
+from training.datasets import Split, load_dataset, to_unit_range
 from training.evaluation import measure_accuracy
 
 
@@ -128,5 +129,87 @@ def test_a_certificate_that_the_model_lacks_is_a_usage_error(eabs: Eabs, store: 
 )
 def test_a_value_that_means_nothing_is_a_usage_error(attack: Eabs, option: str, value: object, complaint: str) -> None:
     outcome = attack(option, value)
+    assert outcome.code == 2
+    assert complaint in outcome.err
+
+
+@pytest.fixture
+def certify(eabs: Eabs, banked_store: Path, mnist_folder: Path) -> Eabs:
+    def run(*arguments: object) -> object:
+        common = ("--model", "mnist", "--data", mnist_folder, "--store", banked_store, "--images", 4)
+        return eabs("evaluate", "certified", *common, *arguments)
+
+    return run  # type: ignore[return-value]
+
+
+def test_a_banks_certified_accuracy_is_that_of_the_bank(certify: Eabs, banked_store: Path, mnist_folder: Path) -> None:
+    outcome = certify("--certificate", "finite-bank", "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert (found["certificate"], found["sound"], found["base"], found["smoothing"]) == (
+        "finite-bank",
+        True,
+        None,
+        None,
+    )
+    bank = ModelStore(banked_store).load("mnist").prototypes
+    assert bank is not None
+    test = load_dataset("mnist", mnist_folder).test
+    expected = measure_bank(bank, Split(test.images[:4], test.labels[:4]))
+    assert found["images"] == 4
+    assert found["clean"] == expected.clean
+    assert found["certified"] == {str(radius): share for radius, share in expected.certified.items()}
+    assert found["median_radius"] == expected.median_radius
+    assert found["ms_per_image"] == pytest.approx(250 * found["seconds"])
+
+
+def test_the_line_and_the_table_say_what_was_certified(certify: Eabs) -> None:
+    outcome = certify("--certificate", "exact-inference", "--split", "validation", "--images", 1)
+    assert outcome.code == 0, outcome.err
+    assert "mnist version 1, exact-inference, not sound: " in outcome.out
+    assert "of 1 validation images right" in outcome.out
+    assert "1.58" in outcome.out
+
+
+def test_smoothing_smooths_the_bank_or_what_is_asked_for(certify: Eabs) -> None:
+    few = ("--certificate", "smoothing", "--images", 1, "--n0", 5, "--n", 20, "--sigma", 0.25, "--seed", 3, "--json")
+    served, latent = (json.loads(certify(*few, *more).out) for more in ((), ("--base", "latent")))
+    assert (served["base"], latent["base"]) == ("finite-bank", "latent")
+    assert served["smoothing"] == {"sigma": 0.25, "n0": 5, "n": 20, "alpha": 0.001, "seed": 3}
+    assert served["clean"] == 1
+
+
+def test_latent_inference_is_smoothed_where_it_is_asked_for(certify: Eabs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        pytest.fail("the bank was asked")
+
+    monkeypatch.setattr(PrototypeBank, "classify", never)
+    few = ("--certificate", "smoothing", "--images", 1, "--n0", 5, "--n", 20)
+    assert certify(*few, "--base", "latent").code == 0
+
+
+@pytest.mark.parametrize("wanted", [("finite-bank",), ("smoothing", "--base", "finite-bank")])
+def test_a_bank_that_the_model_lacks_cannot_be_measured(
+    eabs: Eabs, store: Path, mnist_folder: Path, wanted: tuple[str, ...]
+) -> None:
+    arguments = ("--model", "mnist", "--data", mnist_folder, "--store", store, "--certificate", *wanted)
+    outcome = eabs("evaluate", "certified", *arguments)
+    assert outcome.code == 1
+    assert "mnist version 1 has no prototype bank" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--certificate", "hope"), "hope"),
+        (("--certificate", "finite-bank", "--base", "latent"), "base: expected none"),
+        (("--certificate", "smoothing", "--n0", 0), "n0: expected"),
+        ((), "--certificate"),
+    ],
+)
+def test_what_cannot_be_certified_is_a_usage_error(
+    certify: Eabs, arguments: tuple[object, ...], complaint: str
+) -> None:
+    outcome = certify(*arguments)
     assert outcome.code == 2
     assert complaint in outcome.err
