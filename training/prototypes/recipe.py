@@ -16,10 +16,10 @@ class PrototypeRecipe:
     0 as a half cosine.
     """
 
-    per_class: int = 400
+    per_class: int = 1000
     components: int = 96
-    margin: float = 2.5
-    epochs: int = 30
+    margin: float = 2.0
+    epochs: int = 80
     batch: int = 250
     learning_rate: float = 20.0
     momentum: float = 0.9
