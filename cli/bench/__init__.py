@@ -4,6 +4,7 @@ import typer
 
 from cli.bench.arrivals import arrivals
 from cli.bench.classes import classes
+from cli.bench.convergence import convergence
 from cli.bench.engine import engine
 from cli.bench.layouts import layouts
 from cli.bench.optimality import optimality
@@ -13,5 +14,5 @@ from cli.bench.solvers import solvers
 from cli.bench.starts import starts
 
 app = typer.Typer(help="Measure speed and memory on this machine.", no_args_is_help=True)
-for command in (engine, optimality, solvers, starts, classes, arrivals, server, layouts, public_abs):
+for command in (engine, optimality, convergence, solvers, starts, classes, arrivals, server, layouts, public_abs):
     app.command()(command)

@@ -5,9 +5,9 @@ from tests.cli.conftest import Eabs
 COMMANDS = [
     "serve", "classify", "certify", "train", "prototypes train", "prototypes compare",
     "models list", "models show", "models publish", "models verify",
-    "models alias", "models delete", "evaluate accuracy", "evaluate certificates", "bench engine", "bench server",
-    "bench layouts", "bench optimality", "bench solvers", "bench classes", "bench arrivals", "bench starts",
-    "bench public-abs",
+    "models alias", "models delete", "evaluate accuracy", "evaluate certificates", "evaluate certified",
+    "bench engine", "bench server", "bench layouts", "bench optimality", "bench convergence", "bench solvers",
+    "bench classes", "bench arrivals", "bench starts", "bench public-abs",
 ]  # fmt: skip
 
 
