@@ -1,5 +1,7 @@
 """`eabs classify` and `eabs certify`: the server's answers about image files, without a server."""
 
+import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,6 +9,7 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
+from cli.certificate_figure import draw_certificates
 from cli.console import fail, print_json, stderr, stdout
 from cli.figure import draw_figure
 from cli.options import settings_from
@@ -15,7 +18,7 @@ from eabs.settings import Effort, Solver
 from model_store import ModelStore, ModelStoreError
 from service.errors import ServiceError
 from service.jobs import Classifier, Method, choose_settings
-from service.local import certify_locally, classify_locally
+from service.local import certify_and_compare_locally, certify_locally, classify_locally
 from service.schemas import Certificate
 from service.settings import Settings
 from service.use_cases import CertificateChoice
@@ -104,19 +107,31 @@ def certify(
     n: N = None,
     alpha: Alpha = None,
     seed: Seed = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw every certificate of the first image, with attacks, as a PNG. Smoothing a model without a "
+            "prototype bank takes minutes; a smaller --n takes less."
+        ),
+    ] = None,
     store: Store = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Certify image files: within which L2 distance can the prediction not change?"""
     smoothing = {"sigma": sigma, "n0": n0, "n": n, "alpha": alpha, "seed": seed}
-    choice = _choice(method, bracket=bracket, **smoothing)
+    choice = _choice(method, bracket=bracket, smooths=method == "smoothing" or figure is not None, **smoothing)
+    contents = [image.read_bytes() for image in images]
     settings = _settings(model, store, device)
     try:
         with stderr.status("certifying"):
-            answer = certify_locally(
-                [image.read_bytes() for image in images], settings, choice=choice, classifier=classifier
-            )
+            if figure is None:
+                answer = certify_locally(contents, settings, choice=choice, classifier=classifier)
+            else:
+                # One seed, so that the answer and the figure tell of the same noise.
+                seeded = choice if choice.seed is not None else replace(choice, seed=secrets.randbits(32))
+                answer, compared = certify_and_compare_locally(contents, settings, choice=seeded, classifier=classifier)
+                draw_certificates(contents[0], compared, figure)
     except ServiceError as error:
         fail(str(error))
     if as_json:
@@ -138,10 +153,10 @@ def certify(
     stdout.print(table)
 
 
-def _choice(method: Method, *, bracket: bool, **smoothing: Any) -> CertificateChoice:
+def _choice(method: Method, *, bracket: bool, smooths: bool, **smoothing: Any) -> CertificateChoice:
     given = {name: value for name, value in smoothing.items() if value is not None}
-    if method != "smoothing" and given:
-        fail(f"--{min(given)}: expected only with --method smoothing, got it with {method}", usage=True)
+    if given and not smooths:
+        fail(f"--{min(given)}: expected only with --method smoothing or --figure, got it with {method}", usage=True)
     try:
         SmoothingSettings(**given)
     except ValueError as error:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from service.schemas import ExplainedClassScore, ImageClassification
 
 _TILE, _GAP, _CAPTION, _COLUMNS = 112, 18, 44, 5
-_INK, _PALE, _ACCENT, _PAPER = "#1d2433", "#5b6472", "#0b7a53", "#ffffff"
+INK, PALE, ACCENT, PAPER = "#1d2433", "#5b6472", "#0b7a53", "#ffffff"
 
 
 def draw_figure(encoded: bytes, result: ImageClassification, out: Path) -> None:
@@ -25,30 +25,34 @@ def draw_figure(encoded: bytes, result: ImageClassification, out: Path) -> None:
     pitch_x, pitch_y = _TILE + _GAP, _TILE + _CAPTION + _GAP
     left = 2 * _TILE + 3 * _GAP
     height = _GAP + rows * pitch_y
-    canvas = Image.new("RGB", (left + _COLUMNS * pitch_x, height), _PAPER)
+    canvas = Image.new("RGB", (left + _COLUMNS * pitch_x, height), PAPER)
     draw = ImageDraw.Draw(canvas)
 
-    with Image.open(io.BytesIO(encoded)) as image:
-        big = image.convert("RGB").resize((2 * _TILE, 2 * _TILE), Image.Resampling.NEAREST)
     top = (height - 2 * _TILE - _CAPTION) // 2
-    canvas.paste(big, (_GAP, top))
-    _caption(draw, (_GAP, top + 2 * _TILE), f"input: {result.prediction.label}", f"typicality {result.typicality:.2f}")
+    canvas.paste(enlarged(encoded, 2 * _TILE), (_GAP, top))
+    caption(draw, (_GAP, top + 2 * _TILE), f"input: {result.prediction.label}", f"typicality {result.typicality:.2f}")
 
     for place, score in enumerate(classes):
         row, column = divmod(place, _COLUMNS)
         corner = (left + column * pitch_x, _GAP + row * pitch_y)
-        with Image.open(io.BytesIO(base64.b64decode(score.reconstruction))) as image:
-            canvas.paste(image.convert("RGB").resize((_TILE, _TILE), Image.Resampling.NEAREST), corner)
+        canvas.paste(enlarged(base64.b64decode(score.reconstruction), _TILE), corner)
         if score.index == result.prediction.index:
             x, y = corner
-            draw.rectangle((x - 4, y - 4, x + _TILE + 3, y + _TILE + 3), outline=_ACCENT, width=4)
+            draw.rectangle((x - 4, y - 4, x + _TILE + 3, y + _TILE + 3), outline=ACCENT, width=4)
         below = (corner[0], corner[1] + _TILE)
         relation = "at most" if score.upper_bound else "distance"
-        _caption(draw, below, f"class {score.label}", f"{relation} {score.reconstruction_distance:.2f}")
+        caption(draw, below, f"class {score.label}", f"{relation} {score.reconstruction_distance:.2f}")
     canvas.save(out, format="PNG", optimize=True)
 
 
-def _caption(draw: ImageDraw.ImageDraw, corner: tuple[int, int], title: str, detail: str) -> None:
+def enlarged(encoded: bytes, side: int) -> Image.Image:
+    """An encoded image as a square of `side` pixels, its own pixels still to be seen."""
+    with Image.open(io.BytesIO(encoded)) as image:
+        return image.convert("RGB").resize((side, side), Image.Resampling.NEAREST)
+
+
+def caption(draw: ImageDraw.ImageDraw, corner: tuple[int, int], title: str, detail: str) -> None:
+    """Two lines below a picture whose lower left corner is `corner`."""
     x, y = corner
-    draw.text((x, y + 6), title, fill=_INK, font=ImageFont.load_default(15))
-    draw.text((x, y + 24), detail, fill=_PALE, font=ImageFont.load_default(13))
+    draw.text((x, y + 6), title, fill=INK, font=ImageFont.load_default(15))
+    draw.text((x, y + 24), detail, fill=PALE, font=ImageFont.load_default(13))

@@ -18,7 +18,7 @@ from training.certified_accuracy import RADII, measure_bank
 from training.datasets import Dataset, DatasetError, Split, holdout, load_dataset
 from training.prototypes.banks import bank_of_images, bank_of_recreations, bank_of_the_prior, recreations
 from training.prototypes.folder import PrototypeFolder
-from training.prototypes.loop import Epoch, PrototypeTrainer
+from training.prototypes.loop import Epoch, PrototypeTrainer, first_of_each_class
 from training.prototypes.recipe import PrototypeRecipe
 from training.run_folder import RunError, RunFolder
 
@@ -72,7 +72,7 @@ def train(
             seed=seed,
         )
         folder.path.mkdir(parents=True, exist_ok=True)
-        starts = recreations(RunFolder(run).model(), training_split)
+        starts = recreations(RunFolder(run).model(), first_of_each_class(training_split, per_class))
         trainer = PrototypeTrainer(training_split, starts, recipe, folder.checkpoint)
         done = trainer.resume()
     except (RunError, DatasetError, ValueError) as error:

@@ -9,7 +9,7 @@ from training.datasets import holdout, load_dataset, to_unit_range
 from training.export import calibrate, draft_of_run
 from training.loop import Trainer
 from training.prototypes.folder import PrototypeFolder
-from training.prototypes.loop import PrototypeTrainer
+from training.prototypes.loop import PrototypeTrainer, first_of_each_class
 from training.prototypes.recipe import PrototypeRecipe
 from training.recipe import recipe_for
 from training.run_folder import RunError
@@ -57,7 +57,7 @@ def test_a_draft_describes_the_bank_that_is_to_be_shipped(mnist_folder: Path, tm
         draft_of_run(tmp_path, dataset, name="digits", device=CPU, with_prototypes=True)
     train, _ = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
     few = PrototypeRecipe(per_class=3, components=10, epochs=1)
-    made = PrototypeTrainer(train, to_unit_range(train.images), few).run()
+    made = PrototypeTrainer(train, to_unit_range(first_of_each_class(train, 3).images), few).run()
     PrototypeFolder(tmp_path).save(made, few)
     _, bank, draft = draft_of_run(tmp_path, dataset, name="digits", effort="fast", device=CPU, with_prototypes=True)
     assert bank is not None

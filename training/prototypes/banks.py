@@ -2,13 +2,15 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from eabs.decoding import FoldedDecoders
 from eabs.inference import LatentInference
 from eabs.networks import EABS
 from eabs.prototypes import PrototypeBank
 from training.datasets import Split, to_unit_range
 
-_BATCH = 500
+_BATCH = 16  # a CPU core's cache holds the features of so many
 
 
 def bank_of_the_prior(inference: LatentInference) -> PrototypeBank:
@@ -36,11 +38,16 @@ def bank_of_recreations(model: EABS, split: Split) -> PrototypeBank:
 @torch.inference_mode()
 def recreations(model: EABS, split: Split) -> Tensor:
     """G_y(mu(x)) of every image, float32 (N, C, H, W)."""
-    found = []
-    for images, labels in zip(split.images.split(_BATCH), split.labels.split(_BATCH), strict=True):
-        mean, _ = model.encoder(to_unit_range(images))
-        found.append(model.decoders(mean)[torch.arange(len(labels)), labels])
-    return torch.cat(found)
+    decoders = FoldedDecoders.fold(model.decoders)
+    found = torch.empty(split.images.shape)
+    for k in range(model.architecture.classes):
+        # Two groups of the same decoder: half the rows each.
+        own = decoders.select(torch.tensor([k, k], device=decoders.device))
+        for indices in (split.labels == k).nonzero().squeeze(1).split(_BATCH):
+            mean, _ = model.encoder(to_unit_range(split.images[indices]))
+            rows = F.pad(mean, (0, 0, 0, len(mean) % 2)).unflatten(0, (-1, 2))
+            found[indices] = own.decode(rows).flatten(0, 1)[: len(mean)]
+    return found
 
 
 def _in_class_order(images: Tensor, labels: Tensor) -> PrototypeBank:

@@ -41,19 +41,31 @@ class Epoch:
     correct: float
 
 
+def first_of_each_class(split: Split, count: int) -> Split:
+    """The first `count` images of every class, class after class.
+
+    Raises:
+        ValueError: a class has fewer.
+    """
+    chosen = [(split.labels == k).nonzero().squeeze(1)[:count] for k in range(int(split.labels.max()) + 1)]
+    for k, indices in enumerate(chosen):
+        if len(indices) < count:
+            raise ValueError(f"per_class: class {k} has {len(indices)} images, got {count}")
+    return split.subset(torch.cat(chosen))
+
+
 class PrototypeTrainer:
     """Trains a bank on one split, and goes on where an earlier call stopped if there is a checkpoint."""
 
     def __init__(self, split: Split, starts: Tensor, recipe: PrototypeRecipe, checkpoint: Path | None = None) -> None:
         """Args:
         split: the training images.
-        starts: (N, C, H, W), an image for each of the split's: the first `per_class` of every class are where its
-            prototypes start.
+        starts: (K * per_class, C, H, W) in the order of the classes: where their prototypes start.
         recipe: how.
         checkpoint: a file that each epoch replaces.
 
         Raises:
-            ValueError: a class has fewer images than `per_class`.
+            ValueError: there are not so many starts.
         """
         self.recipe = recipe
         self._split = split
@@ -62,11 +74,9 @@ class PrototypeTrainer:
         self._basis = _principal_components(to_unit_range(split.images).flatten(1), recipe.components)
         self._checkpoint = checkpoint
         self._batch = min(recipe.batch, len(split))
-        chosen = [(split.labels == k).nonzero().squeeze(1)[: recipe.per_class] for k in range(self._classes)]
-        for k, indices in enumerate(chosen):
-            if len(indices) < recipe.per_class:
-                raise ValueError(f"per_class: class {k} has {len(indices)} images, got {recipe.per_class}")
-        self._points = self._project(starts[torch.cat(chosen)])
+        if len(starts) != self._classes * recipe.per_class:
+            raise ValueError(f"starts: expected {recipe.per_class} of {self._classes} classes, got {len(starts)}")
+        self._points = self._project(starts)
         self._offsets = torch.zeros(len(self._points))
         self._velocities = [torch.zeros_like(self._points), torch.zeros_like(self._offsets)]
         self._averages = [self._points.clone(), self._offsets.clone()]

@@ -9,7 +9,7 @@ from eabs.certificates.finite_bank import certify_finite_bank
 from eabs.prototypes import PrototypeBank
 from training.certified_accuracy import measure_bank
 from training.datasets import Split, to_unit_range
-from training.prototypes.loop import Epoch, PrototypeTrainer, _bounds
+from training.prototypes.loop import Epoch, PrototypeTrainer, _bounds, first_of_each_class
 from training.prototypes.recipe import PrototypeRecipe
 
 RECIPE = PrototypeRecipe(per_class=4, components=12, margin=1.0, epochs=6, batch=20, learning_rate=2.0, average=0.9)
@@ -26,8 +26,12 @@ def blobs(count: int, *, seed: int) -> Split:
     return Split(images.to(torch.uint8), labels)
 
 
+def starts(split: Split, recipe: PrototypeRecipe) -> Tensor:
+    return to_unit_range(first_of_each_class(split, recipe.per_class).images)
+
+
 def trained(split: Split, recipe: PrototypeRecipe, checkpoint: Path | None = None) -> PrototypeBank:
-    trainer = PrototypeTrainer(split, to_unit_range(split.images), recipe, checkpoint)
+    trainer = PrototypeTrainer(split, starts(split, recipe), recipe, checkpoint)
     trainer.resume()
     return trainer.run()
 
@@ -87,10 +91,10 @@ def test_a_resumed_training_ends_where_an_unbroken_one_does(tmp_path: Path) -> N
         if epoch.done == 2:
             raise KeyboardInterrupt
 
-    trainer = PrototypeTrainer(split, to_unit_range(split.images), replace(RECIPE, epochs=3), file)
+    trainer = PrototypeTrainer(split, starts(split, RECIPE), replace(RECIPE, epochs=3), file)
     with pytest.raises(KeyboardInterrupt):
         trainer.run(kill)
-    resumed = PrototypeTrainer(split, to_unit_range(split.images), replace(RECIPE, epochs=3), file)
+    resumed = PrototypeTrainer(split, starts(split, RECIPE), replace(RECIPE, epochs=3), file)
     assert resumed.resume() == 1
     bank = resumed.run()
     assert torch.equal(bank.points, unbroken.points)
@@ -100,15 +104,23 @@ def test_a_resumed_training_ends_where_an_unbroken_one_does(tmp_path: Path) -> N
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
     split, file = blobs(200, seed=0), tmp_path / "checkpoint.safetensors"
     trained(split, replace(RECIPE, epochs=1), file)
-    other = PrototypeTrainer(split, to_unit_range(split.images), replace(RECIPE, margin=2.0), file)
+    other = PrototypeTrainer(split, starts(split, RECIPE), replace(RECIPE, margin=2.0), file)
     with pytest.raises(ValueError, match="another recipe"):
         other.resume()
 
 
 def test_a_class_with_too_few_images_is_named() -> None:
-    split = blobs(200, seed=0)
     with pytest.raises(ValueError, match="class 0 has 100 images, got 101"):
-        PrototypeTrainer(split, to_unit_range(split.images), replace(RECIPE, per_class=101))
+        first_of_each_class(blobs(200, seed=0), 101)
+
+
+def test_prototypes_start_with_their_classs_first_images() -> None:
+    split = blobs(200, seed=0)
+    first = first_of_each_class(split, 3)
+    assert first.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert torch.equal(first.images[3:], split.images[split.labels == 1][:3])
+    with pytest.raises(ValueError, match="expected 4 of 2 classes, got 6"):
+        PrototypeTrainer(split, to_unit_range(first.images), RECIPE)
 
 
 def test_the_bank_can_be_published_as_it_is() -> None:
