@@ -11,6 +11,7 @@ from service.images import ServedImage
 from service.json_body import read_base64
 from service.problems import describe
 from service.routes import runtime_of
+from service.routes.examples import certify_examples
 from service.routes.images import IMAGE_ERRORS, images_request_body, json_response
 from service.routes.queries import CertifyOneQuery, CertifyQuery
 from service.runtime import Runtime
@@ -26,7 +27,7 @@ MAX_QUERY_IMAGE_BYTES = 8 * 1024
 @router.post(
     "/certify",
     response_model=CertifyAnswer,
-    responses=describe(*IMAGE_ERRORS),
+    responses=certify_examples() | describe(*IMAGE_ERRORS),
     openapi_extra=images_request_body(),
     summary="Certifies one or more images",
 )
@@ -46,7 +47,7 @@ async def post_certify(request: Request, query: Annotated[CertifyQuery, Query()]
 @router.get(
     "/certify",
     response_model=CertifyAnswer,
-    responses=describe(*IMAGE_ERRORS),
+    responses=certify_examples() | describe(*IMAGE_ERRORS),
     summary="Certifies one image, sent in the query or classified before",
 )
 async def get_certify(request: Request, query: Annotated[CertifyOneQuery, Query()]) -> Response:
