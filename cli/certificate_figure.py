@@ -13,10 +13,9 @@ from service.schemas import Certificate, ImageCertification, SmoothingSettings
 
 _WIDTH, _MARGIN, _INPUT, _LEGEND = 1000, 24, 224, 22
 _LEFT, _RIGHT = _MARGIN + _INPUT + 36, _WIDTH - _MARGIN
-_TITLE, _TO_BAR, _BAR, _TO_TEXT, _LINE, _TO_ROW = 40, 25, 30, 7, 19, 22
+_TITLE, _TO_BAR, _BAR, _TO_TEXT, _LINE, _TO_ROW, _AXIS, _CAPTION = 40, 25, 30, 7, 19, 22, 62, 44
 _LARGE, _MEDIUM, _SMALL = 18, 15, 13
-_UNKNOWN, _ATTACKED, _SUPPOSED = "#e1e5ea", "#bf3f1b", "#e2f2ea"
-_CONFIDENT = "#6cc09f"
+_CONFIDENT, _SUPPOSED, _UNKNOWN, _ATTACKED, _TICK = "#6cc09f", "#e2f2ea", "#e1e5ea", "#bf3f1b", "#b9c0c9"
 _SPEAKS_OF = {
     "exact-inference": "latent inference, carried to its optimum",
     "finite-bank": "the nearest prototype",
@@ -93,8 +92,8 @@ def draw_certificates(encoded: bytes, certifications: Sequence[ImageCertificatio
     heights = [_TO_BAR + _BAR + _TO_TEXT + len(lines) * _LINE + _TO_ROW for lines in texts]
     legend = list(_legend(certificates))
     axis_top = _MARGIN + _TITLE + sum(heights)
-    legend_top = axis_top + 62
-    height = max(legend_top + len(legend) * _LEGEND, _MARGIN + _TITLE + _INPUT + 44) + _MARGIN
+    legend_top = axis_top + _AXIS
+    height = max(legend_top + len(legend) * _LEGEND, _MARGIN + _TITLE + _INPUT + _CAPTION) + _MARGIN
 
     canvas = Image.new("RGB", (_WIDTH, height), PAPER)
     draw = ImageDraw.Draw(canvas)
@@ -129,14 +128,11 @@ def _answer(certifications: Sequence[ImageCertification]) -> tuple[str, str]:
 
 def _conclusion(certificate: Certificate) -> str:
     attack = certificate.attack_upper_bound
-    if certificate.radius == 0:
-        safe = f"Nothing certified: {certificate.reason}."
-    else:
-        safe = f"No change below {_at_least(certificate.radius)}: {_standing(certificate)}."
-    if attack is None:
-        return safe
-    contradiction = ", against the certificate" if attack < certificate.radius else ""
-    return f"{safe} Changed by an attack at {_at_most(attack)}{contradiction}."
+    standing = f"{_at_least(certificate.radius)}: {_standing(certificate)}."
+    if attack is not None and attack < certificate.radius:
+        return f"Radius {standing} But an attack changed the answer at {_at_most(attack)}."
+    safe = f"No change below {standing}" if certificate.radius > 0 else f"Nothing certified: {certificate.reason}."
+    return safe if attack is None else f"{safe} Changed by an attack at {_at_most(attack)}."
 
 
 def _standing(certificate: Certificate) -> str:
@@ -200,7 +196,7 @@ def _draw_radius(draw: ImageDraw.ImageDraw, bar: Bar, middle: int, certificate: 
 
 def _draw_ticks(draw: ImageDraw.ImageDraw, axis: Axis, top: int, bottom: int) -> None:
     for tick in axis.ticks:
-        draw.line((axis.column(tick), top, axis.column(tick), bottom), fill="#b9c0c9")
+        draw.line((axis.column(tick), top, axis.column(tick), bottom), fill=_TICK)
 
 
 def _draw_axis(draw: ImageDraw.ImageDraw, axis: Axis, top: int) -> None:

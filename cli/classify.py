@@ -39,6 +39,13 @@ Alpha = Annotated[float | None, typer.Option(help="smoothing: chance that it doe
 Seed = Annotated[int | None, typer.Option(min=0, help="smoothing: of the noise [default: drawn anew].")]
 
 
+def _in_a_folder(figure: Path | None) -> Path | None:
+    # Told before the minutes of work, not after.
+    if figure is not None and not figure.parent.is_dir():
+        raise typer.BadParameter(f"expected a file in a folder that exists, got {figure}")
+    return figure
+
+
 def classify(
     images: Images,
     model: Model = None,
@@ -52,7 +59,10 @@ def classify(
         typer.Option(help="Also certify the predictions, and how."),
     ] = "none",
     figure: Annotated[
-        Path | None, typer.Option(help="Draw the first image beside each class's re-creation of it, as a PNG.")
+        Path | None,
+        typer.Option(
+            callback=_in_a_folder, help="Draw the first image beside each class's re-creation of it, as a PNG."
+        ),
     ] = None,
     store: Store = None,
     device: Device = None,
@@ -110,8 +120,9 @@ def certify(
     figure: Annotated[
         Path | None,
         typer.Option(
+            callback=_in_a_folder,
             help="Draw every certificate of the first image, with attacks, as a PNG. Smoothing a model without a "
-            "prototype bank takes minutes; a smaller --n takes less."
+            "prototype bank takes minutes; a smaller --n takes less.",
         ),
     ] = None,
     store: Store = None,

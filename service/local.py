@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from eabs.settings import Effort, Solver
@@ -14,7 +14,7 @@ from service.errors import NotReady
 from service.images import ServedImage
 from service.jobs import Classifier
 from service.runtime import Runtime
-from service.schemas import CertifyAnswer, ClassifyAnswer
+from service.schemas import CertifyAnswer, ClassifyAnswer, ImageCertification
 from service.settings import Settings
 
 
@@ -65,6 +65,30 @@ class LocalService:
         return await use_cases.certify(
             self.runtime, model, partial(self._read, images), choice=choice, classifier=classifier
         )
+
+    async def compare_certificates(
+        self, image: bytes, *, choice: use_cases.CertificateChoice
+    ) -> list[ImageCertification]:
+        """Certifies an encoded image by every method that the model has, and attacks each classifier certified.
+
+        Each is held against the served prediction of its own kind, so that classifiers that differ do not make it 0.
+
+        Args:
+            image: PNG, JPEG or WebP.
+            choice: its smoothing settings are taken, its method and `bracket` are not.
+
+        Raises:
+            ServiceError: it cannot be decoded; inference failed.
+        """
+        model = self.runtime.model(None, None)
+        found = []
+        for method in model.methods:
+            classifier: Classifier = "latent" if method == "exact-inference" else model.smoothing_base
+            answer = await self.certify(
+                [image], choice=replace(choice, method=method, bracket=True), classifier=classifier
+            )
+            found += answer.results
+        return found
 
     async def _read(self, images: Sequence[bytes]) -> list[ServedImage]:
         return await self.runtime.read_sources(images, self.runtime.model(None, None))
@@ -127,5 +151,22 @@ def certify_locally(
     async def run() -> CertifyAnswer:
         async with local_service(settings) as service:
             return await service.certify(images, choice=choice, classifier=classifier)
+
+    return asyncio.run(run())
+
+
+def certify_and_compare_locally(
+    images: Sequence[bytes],
+    settings: Settings,
+    *,
+    choice: use_cases.CertificateChoice,
+    classifier: Classifier = "latent",
+) -> tuple[CertifyAnswer, list[ImageCertification]]:
+    """The answer of `certify_locally`, and the first image certified by every method that the model has."""
+
+    async def run() -> tuple[CertifyAnswer, list[ImageCertification]]:
+        async with local_service(settings) as service:
+            answer = await service.certify(images, choice=choice, classifier=classifier)
+            return answer, await service.compare_certificates(images[0], choice=choice)
 
     return asyncio.run(run())

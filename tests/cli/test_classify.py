@@ -6,11 +6,25 @@ import pytest
 import torch
 from PIL import Image
 
+from eabs.architecture import PRESETS
+from eabs.networks import EABS
 from eabs.settings import PAPER_SETTINGS
 from model_store import ModelStore, prepare_inference
 from tests.cli.conftest import Eabs
+from tests.service.small_model import small_bank, small_draft
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "mnist-7-a.png"
+
+
+@pytest.fixture(scope="module")
+def store_with_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("store-with-bank")
+    torch.manual_seed(0)
+    architecture = PRESETS["mnist"]
+    bank = small_bank(architecture)
+    draft = small_draft("mnist", architecture, prototypes=bank)
+    ModelStore(root).publish(EABS(architecture), draft, prototypes=bank, aliases=("production",))
+    return root
 
 
 def test_json_is_the_servers_answer(eabs: Eabs, store: Path) -> None:
@@ -62,6 +76,32 @@ def test_a_certificate_says_what_it_rests_on(eabs: Eabs, store: Path) -> None:
     assert certificate["sound"] is False
     assert certificate["assumption"] == "the latent optimum was found"
     assert certificate["radius"] >= 0
+
+
+def test_the_certificate_figure_has_a_bar_for_every_method_and_leaves_the_answer_as_it_was(
+    eabs: Eabs, store_with_bank: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "certificates.png"
+    command = ("certify", EXAMPLE, "--store", store_with_bank, "--method", "finite-bank", "--json")
+    plain, drawn = eabs(*command), eabs(*command, "--figure", out, "--n", "100")
+    assert drawn.code == 0, drawn.err
+    assert json.loads(drawn.out)["results"] == json.loads(plain.out)["results"]
+    with Image.open(out) as picture:
+        assert picture.width == 1000
+        assert picture.height > 450
+
+
+@pytest.mark.parametrize("command", ["classify", "certify"])
+def test_a_figure_in_no_folder_is_a_usage_error(eabs: Eabs, command: str, store: Path, tmp_path: Path) -> None:
+    outcome = eabs(command, EXAMPLE, "--store", store, "--figure", tmp_path / "nowhere" / "figure.png")
+    assert outcome.code == 2
+    assert "nowhere" in outcome.err
+
+
+def test_samples_without_smoothing_are_a_usage_error(eabs: Eabs, store: Path) -> None:
+    outcome = eabs("certify", EXAMPLE, "--store", store, "--n", "100")
+    assert outcome.code == 2
+    assert "--figure" in outcome.err
 
 
 def test_a_file_that_is_no_image_fails_with_a_reason(eabs: Eabs, store: Path, tmp_path: Path) -> None:
