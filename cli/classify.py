@@ -69,6 +69,8 @@ def classify(
     as_json: Json = False,
 ) -> None:
     """Classify image files with a model of the store, in this process."""
+    if classifier == "finite-bank" and (effort is not None or solver != "quasi-newton"):
+        fail("effort, solver: expected neither with the classifier finite-bank, which optimises nothing", usage=True)
     try:
         choose_settings(solver, effort, default="standard")
         choice = None if certificate == "none" else CertificateChoice(certificate)

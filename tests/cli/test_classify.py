@@ -69,6 +69,12 @@ def test_adam_with_an_effort_is_a_usage_error(eabs: Eabs, store: Path) -> None:
     assert "effort: expected none" in outcome.err
 
 
+def test_an_effort_for_the_finite_bank_is_a_usage_error(eabs: Eabs) -> None:
+    outcome = eabs("classify", EXAMPLES / "mnist-7-a.png", "--classifier", "finite-bank", "--effort", "fast")
+    assert outcome.code == 2
+    assert "expected neither with the classifier finite-bank" in outcome.err
+
+
 def test_a_certificate_says_what_it_rests_on(eabs: Eabs, store: Path) -> None:
     outcome = eabs("certify", EXAMPLE, "--store", store, "--json")
     assert outcome.code == 0, outcome.err
