@@ -70,7 +70,7 @@ def test_adam_with_an_effort_is_a_usage_error(eabs: Eabs, store: Path) -> None:
 
 
 def test_an_effort_for_the_finite_bank_is_a_usage_error(eabs: Eabs) -> None:
-    outcome = eabs("classify", EXAMPLES / "mnist-7-a.png", "--classifier", "finite-bank", "--effort", "fast")
+    outcome = eabs("classify", EXAMPLE, "--classifier", "finite-bank", "--effort", "fast")
     assert outcome.code == 2
     assert "expected neither with the classifier finite-bank" in outcome.err
 
