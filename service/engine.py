@@ -46,7 +46,10 @@ class Engine:
         self._free: asyncio.Queue[Place] = asyncio.Queue()
         for place in self._places:
             self._free.put_nowait(place)
-        self._pool = ThreadPoolExecutor(len(self._places), thread_name_prefix="engine")
+        # Each place computes alone: what is spread over cores waits for the slowest (eabs/workers.py).
+        self._pool = ThreadPoolExecutor(
+            len(self._places), thread_name_prefix="engine", initializer=torch.set_num_threads, initargs=(1,)
+        )
 
     @property
     def places(self) -> int:
