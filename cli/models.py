@@ -93,7 +93,8 @@ def publish(
         manifest = ModelStore(store).publish(model, draft, prototypes=bank, version=version, aliases=alias or ())
     except (RunError, DatasetError, ModelStoreError, ValueError) as error:
         fail(str(error))
-    metrics = manifest.metrics | (manifest.prototypes.metrics if manifest.prototypes else {})
+    found = {} if manifest.prototypes is None else manifest.prototypes.metrics
+    metrics = manifest.metrics | {f"prototypes_{metric}": value for metric, value in found.items()}
     if as_json:
         print_json({"name": manifest.name, "version": manifest.version, "metrics": metrics})
     else:

@@ -29,7 +29,7 @@ def test_a_trained_run_is_published_evaluated_and_classifies(eabs: Eabs, mnist_f
     )  # fmt: skip
     assert published.code == 0, published.err
     assert json.loads(published.out)["version"] == "1"
-    assert "validation_certified_1.58" in json.loads(published.out)["metrics"]
+    assert "prototypes_validation_certified_1.58" in json.loads(published.out)["metrics"]
 
     evaluated = eabs(
         "evaluate", "accuracy", "--model", "mnist@production", "--data", mnist_folder, "--store", store,
