@@ -3,6 +3,7 @@
 import typer
 
 from cli.bench.arrivals import arrivals
+from cli.bench.certificates import certificates
 from cli.bench.classes import classes
 from cli.bench.convergence import convergence
 from cli.bench.engine import engine
@@ -14,5 +15,17 @@ from cli.bench.solvers import solvers
 from cli.bench.starts import starts
 
 app = typer.Typer(help="Measure speed and memory on this machine.", no_args_is_help=True)
-for command in (engine, optimality, convergence, solvers, starts, classes, arrivals, server, layouts, public_abs):
+for command in (
+    engine,
+    certificates,
+    optimality,
+    convergence,
+    solvers,
+    starts,
+    classes,
+    arrivals,
+    server,
+    layouts,
+    public_abs,
+):
     app.command()(command)

@@ -6,8 +6,8 @@ COMMANDS = [
     "serve", "classify", "certify", "train", "prototypes train", "prototypes compare",
     "models list", "models show", "models publish", "models verify",
     "models alias", "models delete", "evaluate accuracy", "evaluate certificates", "evaluate certified",
-    "bench engine", "bench server", "bench layouts", "bench optimality", "bench convergence", "bench solvers",
-    "bench classes", "bench arrivals", "bench starts", "bench public-abs",
+    "bench engine", "bench certificates", "bench server", "bench layouts", "bench optimality",
+    "bench convergence", "bench solvers", "bench classes", "bench arrivals", "bench starts", "bench public-abs",
 ]  # fmt: skip
 
 
