@@ -23,8 +23,8 @@ classifier. With e the bank's `rounding`, every level errs by at most e, at x an
 every difference of levels, and a fifth for the subtraction, leaves the answer at the other image decided. An error of
 f in the length of a normal changes n_p.d by no more than f sqrt(n), since d joins two points of the cube; that, too,
 is taken off c_p. The multipliers need no accuracy, since any will do; nor does d, at whose minimum an error counts by
-its square. The sums of g(m), each of n terms, are covered by the part 1e-12 of their terms' absolute values, and the
-last division or root by as much again.
+its square. The sums of g(m), of n terms and of as many as there are multipliers, are covered by the part 1e-12 of their
+terms' absolute values, more for very large images, and the last division or root by as much again.
 """
 
 from dataclasses import dataclass
@@ -154,9 +154,9 @@ def _dual_bound(image: Tensor, normals: Tensor, needed: Tensor) -> Tensor:
         normals: n_p (Q, t, n).
         needed: c_p (Q, t).
     """
-    Q, t, _ = normals.shape
+    Q, t, n = normals.shape
     multipliers = torch.zeros(Q, t, dtype=normals.dtype, device=normals.device)
-    reach = torch.zeros(Q, image.numel(), dtype=normals.dtype, device=normals.device)  # sum_p m_p n_p
+    reach = torch.zeros(Q, n, dtype=normals.dtype, device=normals.device)  # sum_p m_p n_p
     least = 1e-9 * normals.square().sum(2)
     for _ in range(_SWEEPS):
         for j in range(t):
@@ -170,8 +170,9 @@ def _dual_bound(image: Tensor, normals: Tensor, needed: Tensor) -> Tensor:
             reach += step[:, None] * normals[:, j]
     reach = torch.einsum("qt,qtn->qn", multipliers, normals)
     change = (image + reach).clamp(0, 1) - image
-    terms = torch.stack([change.square() / 2, -reach * change], 1)
-    wanted = multipliers * needed
-    size = terms.abs().sum((1, 2)) + wanted.abs().sum(1)
-    values: Tensor = terms.sum((1, 2)) + wanted.sum(1) - _SLACK * size
+    squares, wanted = change.square() / 2, multipliers * needed
+    # Normals that cancel each other leave their own rounding behind.
+    each = torch.einsum("qt,qtn->qn", multipliers, normals.abs()) * change.abs()
+    size = (squares + each).sum(1) + wanted.abs().sum(1)
+    values: Tensor = (squares - reach * change).sum(1) + wanted.sum(1) - max(_SLACK, 4 * (n + t) * _UNIT) * size
     return values
