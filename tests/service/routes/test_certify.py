@@ -70,6 +70,26 @@ def test_the_radius_is_the_nearest_rivals_bound_or_zero_with_a_reason(client: ht
             assert certificate["reason"]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"method": "exact-inference"},
+        {"method": "finite-bank", "classifier": "finite-bank", "bracket": "true"},
+        {"method": "smoothing", "classifier": "finite-bank", "sigma": "0.1", "n": "200", "seed": "4"},
+    ],
+    ids=lambda query: query["method"],
+)
+def test_every_certificate_is_the_same_by_body_by_id_and_in_the_query(
+    client: httpx.Client, query: dict[str, str]
+) -> None:
+    by_body = result(post_png(client, "/certify", random_png(208), **query))
+    by_id = result(client.get("/certify", params=query | {"image_id": by_body["image_id"]}))
+    in_query = result(client.get("/certify", params=query | {"image": base64url(random_png(208))}))
+    for answer in (by_id, in_query):
+        for part in ("image_id", "prediction", "certificate", "rivals"):
+            assert answer[part] == by_body[part]
+
+
 def test_an_image_classified_before_can_be_certified_by_its_id(client: httpx.Client) -> None:
     image_id = result(post_png(client, "/classify", random_png(200)))["image_id"]
     by_id = result(client.get("/certify", params={"image_id": image_id}))
