@@ -177,3 +177,12 @@ def test_an_images_certificate_does_not_depend_on_the_others() -> None:
         alone = certify_finite_bank(bank, images[chosen])
         assert torch.equal(alone.radii, together.radii[chosen])
         assert torch.equal(alone.bounds, together.bounds[chosen])
+
+
+@pytest.mark.cuda
+def test_a_bank_on_the_gpu_certifies_what_it_does_on_the_cpu() -> None:
+    bank, images = random_bank(), random_images(19)
+    parts = (part.to("cuda") for part in (bank.points, bank.basis, bank.offsets, bank.classes))
+    found, expected = certify_finite_bank(PrototypeBank(*parts), images), certify_finite_bank(bank, images)
+    assert torch.equal(found.predictions.cpu(), expected.predictions)
+    torch.testing.assert_close(found.radii.cpu(), expected.radii, rtol=0, atol=1e-6)
