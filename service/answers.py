@@ -143,6 +143,7 @@ def _certificate(model: ServedModel, certified: Certified, *, served: int) -> Ce
         assumption=job.assumption,
         reason=reason,
         attack_upper_bound=None if attack is None or math.isinf(attack) else attack,
+        seed=job.seed,
     )
 
 

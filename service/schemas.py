@@ -72,6 +72,7 @@ class Certificate(BaseModel):
         "the certificate speaks of; null if none was found or none was looked for",
         examples=[2.21],
     )
+    seed: int | None = Field(None, description="For randomised certificates, of the noise", examples=[None])
 
 
 class Preprocessing(BaseModel):

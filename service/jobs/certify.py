@@ -75,6 +75,11 @@ class Certify(Job[Bounds]):
         """How probable it is that the certificate holds, where that is not certain."""
         return None
 
+    @property
+    def seed(self) -> int | None:
+        """Of the noise, where there is any."""
+        return None
+
     def _attack(
         self, recreate: Recreate, images: Tensor, predictions: Tensor, confirm: Confirm | None = None
     ) -> Sequence[float | None]:
@@ -150,6 +155,10 @@ class CertifySmoothing(Certify):
     @property
     def confidence(self) -> float:
         return 1 - self.settings.alpha
+
+    @property
+    def seed(self) -> int:
+        return self.settings.seed
 
     @property
     def lanes(self) -> int:

@@ -45,6 +45,7 @@ def certify_examples() -> dict[int | str, dict[str, Any]]:
                 sound=True,
                 confidence=0.999,
                 assumption=None,
+                seed=2890341,
             ),
             SmoothingSettings(
                 sigma=0.5, n0=100, n=10_000, alpha=0.001, seed=2890341, probability=0.9971, estimated_ms=640.0

@@ -127,6 +127,7 @@ def test_the_finite_bank_certifies_its_own_prediction(client: httpx.Client, clas
         "assumption": None,
         "reason": None,
         "attack_upper_bound": None,
+        "seed": None,
     }
     assert answer["settings"] == {"kind": "finite-bank", "prototypes": 30}
     for rival in answer["rivals"]:

@@ -136,6 +136,8 @@ def test_smoothing_can_be_set_where_it_is_asked_for(client: httpx.Client) -> Non
     query = {"classifier": "finite-bank", "certificate": "smoothing", "n": "200", "sigma": "0.05", "alpha": "0.01"}
     certificate = result(post_png(client, "/classify", random_png(107), **query))["certificate"]
     assert certificate["confidence"] == 0.99
+    again = result(post_png(client, "/classify", random_png(107), **query, seed=str(certificate["seed"])))
+    assert again["certificate"] == certificate
 
 
 def test_an_explanation_shows_every_class(client: httpx.Client) -> None:
