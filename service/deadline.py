@@ -9,12 +9,20 @@ from starlette.requests import Request
 from service.body import read_body
 from service.errors import ClientGone, DeadlinePassed
 from service.runtime import Runtime
+from service.settings import Settings
 
 T = TypeVar("T")
 
 
-async def answer_body(request: Request, runtime: Runtime, work: Callable[[bytes], Awaitable[T]]) -> T:
-    """Reads the request's body and gives it to `work`; the deadline spans both.
+def timeout_s(settings: Settings, asked_ms: int | None) -> float:
+    """The time for a request, in s: what its client asks for, but no more than the server allows."""
+    return settings.request_timeout_s if asked_ms is None else min(asked_ms / 1000, settings.request_timeout_s)
+
+
+async def answer_body(
+    request: Request, runtime: Runtime, work: Callable[[bytes], Awaitable[T]], *, seconds: float
+) -> T:
+    """Reads the request's body and gives it to `work`; the deadline, `seconds` from now, spans both.
 
     Raises:
         DeadlinePassed, ClientGone: `work` was cancelled.
@@ -26,16 +34,16 @@ async def answer_body(request: Request, runtime: Runtime, work: Callable[[bytes]
             body = await read_body(request, max_bytes=runtime.settings.max_body_bytes, resize=resize)
             return await _while_connected(request, work(body))
 
-    return await _in_time(read_and_work(), runtime.settings.request_timeout_s)
+    return await _in_time(read_and_work(), seconds)
 
 
-async def answer_query(request: Request, runtime: Runtime, work: Awaitable[T]) -> T:
-    """Waits for `work` on a request without a body.
+async def answer_query(request: Request, work: Awaitable[T], *, seconds: float) -> T:
+    """Waits for `work` on a request without a body, `seconds` at most.
 
     Raises:
         DeadlinePassed, ClientGone: `work` was cancelled.
     """
-    return await _in_time(_while_connected(request, work), runtime.settings.request_timeout_s)
+    return await _in_time(_while_connected(request, work), seconds)
 
 
 async def _in_time(work: Awaitable[T], seconds: float) -> T:

@@ -1,7 +1,6 @@
 """The same answers without HTTP, for the command line: decode, classify, certify in this process."""
 
 import asyncio
-import math
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -101,8 +100,8 @@ async def local_service(settings: Settings) -> AsyncIterator[LocalService]:
     Raises:
         NotReady: it could not be loaded; the log has the cause.
     """
-    # What bounds queues and requests keeps clients from waiting; here there is one, and it wants to.
-    runtime = Runtime(settings.model_copy(update={"max_queue": sys.maxsize, "request_timeout_s": math.inf}))
+    # A queue's bound keeps clients from waiting; here there is one, and it wants to.
+    runtime = Runtime(settings.model_copy(update={"max_queue": sys.maxsize}))
     try:
         await runtime.start()
         reason = runtime.unready_because()

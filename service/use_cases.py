@@ -77,6 +77,7 @@ async def classify(
     solver: Solver = "quasi-newton",
     certificate: CertificateChoice | None = None,
     explain: bool = False,
+    seconds: float = math.inf,
 ) -> ClassifyAnswer:
     """Reads and classifies images.
 
@@ -89,6 +90,7 @@ async def classify(
         solver: `quasi-newton`, or `adam` for the paper's inference, which has no efforts.
         certificate: which certificate to add.
         explain: whether to add every class's best reconstruction, or its nearest prototype.
+        seconds: what is estimated to take longer is not begun.
 
     Raises:
         ValueError: an effort was named for `adam`.
@@ -100,7 +102,7 @@ async def classify(
     started = time.perf_counter()
     images = await read()
     decode_s = time.perf_counter() - started
-    _check_estimate(runtime, model, certify_job, len(images))
+    _check_estimate(runtime, model, certify_job, len(images), limit_s=seconds)
     solved = await runtime.solve(job, images)
     bounds = [] if certify_job is None else await runtime.solve(certify_job, images)
     for scores in solved:
@@ -136,8 +138,10 @@ async def certify(
     *,
     choice: CertificateChoice,
     classifier: Classifier = "latent",
+    seconds: float = math.inf,
 ) -> CertifyAnswer:
     """Reads and certifies images; `classifier` is the one whose served prediction the certificate is held against.
+    What is estimated to take longer than `seconds` is not begun.
 
     Raises:
         Invalid: the model does not have what is asked for, or it would take too long.
@@ -148,7 +152,7 @@ async def certify(
     started = time.perf_counter()
     images = await read()
     decode_s = time.perf_counter() - started
-    estimated_s = _check_estimate(runtime, model, job, len(images))
+    estimated_s = _check_estimate(runtime, model, job, len(images), limit_s=seconds)
     served = await runtime.solve(serve_job, images)
     bounds = await runtime.solve(job, images)
 
@@ -195,7 +199,7 @@ def _check_classifier(model: ServedModel, classifier: Classifier) -> None:
         )
 
 
-def _check_estimate(runtime: Runtime, model: ServedModel, job: Certify | None, images: int) -> float:
+def _check_estimate(runtime: Runtime, model: ServedModel, job: Certify | None, images: int, *, limit_s: float) -> float:
     """What the samples of smoothing are estimated to take, in s; 0 for another job.
 
     Raises:
@@ -205,11 +209,10 @@ def _check_estimate(runtime: Runtime, model: ServedModel, job: Certify | None, i
         return 0.0
     rounds = math.ceil(images / runtime.places)
     seconds = model.sample_s * (job.settings.n0 + job.settings.n) * rounds
-    limit = runtime.settings.request_timeout_s
-    if seconds > limit:
-        most = int(limit / (model.sample_s * rounds)) - job.settings.n0
+    if seconds > limit_s:
+        most = int(limit_s / (model.sample_s * rounds)) - job.settings.n0
         raise Invalid(
-            f"n: expected at most about {max(0, most)} samples for {images} images, which take {limit:g} s, "
+            f"n: expected at most about {max(0, most)} samples for {images} images, which take {limit_s:g} s, "
             f"got {job.settings.n}, which would take about {seconds:.0f} s"
         )
     return seconds

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.deadline import answer_body, answer_query
+from service.deadline import answer_body, answer_query, timeout_s
 from service.errors import Invalid, NotFound, TooLarge
 from service.images import ServedImage
 from service.json_body import read_base64
@@ -13,7 +13,7 @@ from service.problems import describe
 from service.routes import runtime_of
 from service.routes.examples import certify_examples
 from service.routes.images import IMAGE_ERRORS, images_request_body, json_response
-from service.routes.queries import CertifyOneQuery, CertifyQuery
+from service.routes.queries import CertifyOneQuery, CertifyQuery, TimeoutMs
 from service.runtime import Runtime
 from service.schemas import CertifyAnswer
 from service.served_model import ServedModel
@@ -31,17 +31,22 @@ MAX_QUERY_IMAGE_BYTES = 8 * 1024
     openapi_extra=images_request_body(),
     summary="Certifies one or more images",
 )
-async def post_certify(request: Request, query: Annotated[CertifyQuery, Query()]) -> Response:
+async def post_certify(
+    request: Request, query: Annotated[CertifyQuery, Query()], timeout_ms: TimeoutMs = None
+) -> Response:
     """For every image: the certified class, the radius within which it cannot change, and the rivals' bounds."""
     runtime = runtime_of(request)
     model = runtime.model(query.model, query.version)
     content_type = request.headers.get("content-type", "")
+    seconds = timeout_s(runtime.settings, timeout_ms)
 
     async def work(body: bytes) -> CertifyAnswer:
         read = partial(runtime.read_images, body, content_type, model)
-        return await certify(runtime, model, read, choice=query.choice(query.method), classifier=query.classifier)
+        return await certify(
+            runtime, model, read, choice=query.choice(query.method), classifier=query.classifier, seconds=seconds
+        )
 
-    return json_response(await answer_body(request, runtime, work))
+    return json_response(await answer_body(request, runtime, work, seconds=seconds))
 
 
 @router.get(
@@ -50,13 +55,18 @@ async def post_certify(request: Request, query: Annotated[CertifyQuery, Query()]
     responses=certify_examples() | describe(*IMAGE_ERRORS),
     summary="Certifies one image, sent in the query or classified before",
 )
-async def get_certify(request: Request, query: Annotated[CertifyOneQuery, Query()]) -> Response:
+async def get_certify(
+    request: Request, query: Annotated[CertifyOneQuery, Query()], timeout_ms: TimeoutMs = None
+) -> Response:
     """The certificate of the image `image_id`, while the server remembers it, or of the `image` in the query."""
     runtime = runtime_of(request)
     model = runtime.model(query.model, query.version)
     read = partial(_one_image, runtime, model, query)
-    work = certify(runtime, model, read, choice=query.choice(query.method), classifier=query.classifier)
-    return json_response(await answer_query(request, runtime, work))
+    seconds = timeout_s(runtime.settings, timeout_ms)
+    work = certify(
+        runtime, model, read, choice=query.choice(query.method), classifier=query.classifier, seconds=seconds
+    )
+    return json_response(await answer_query(request, work, seconds=seconds))
 
 
 async def _one_image(runtime: Runtime, model: ServedModel, query: CertifyOneQuery) -> list[ServedImage]:

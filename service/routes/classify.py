@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.deadline import answer_body
+from service.deadline import answer_body, timeout_s
 from service.problems import describe
 from service.routes import runtime_of
 from service.routes.images import IMAGE_ERRORS, images_request_body, json_response
-from service.routes.queries import ClassifyQuery
+from service.routes.queries import ClassifyQuery, TimeoutMs
 from service.schemas import ClassifyAnswer
 from service.use_cases import classify
 
@@ -23,11 +23,14 @@ router = APIRouter(tags=["classification"])
     openapi_extra=images_request_body(),
     summary="Classifies one or more images",
 )
-async def post_classify(request: Request, query: Annotated[ClassifyQuery, Query()]) -> Response:
+async def post_classify(
+    request: Request, query: Annotated[ClassifyQuery, Query()], timeout_ms: TimeoutMs = None
+) -> Response:
     """For every image: a score for each class, the prediction, and a certificate where one is asked for."""
     runtime = runtime_of(request)
     model = runtime.model(query.model, query.version)
     content_type = request.headers.get("content-type", "")
+    seconds = timeout_s(runtime.settings, timeout_ms)
 
     async def work(body: bytes) -> ClassifyAnswer:
         return await classify(
@@ -39,6 +42,7 @@ async def post_classify(request: Request, query: Annotated[ClassifyQuery, Query(
             classifier=query.classifier,
             certificate=None if query.certificate == "none" else query.choice(query.certificate),
             explain=query.explain,
+            seconds=seconds,
         )
 
-    return json_response(await answer_body(request, runtime, work))
+    return json_response(await answer_body(request, runtime, work, seconds=seconds))

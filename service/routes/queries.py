@@ -1,7 +1,8 @@
 """Query parameters: only the known ones, each with the values that this server offers."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eabs.certificates.smoothing import SmoothingSettings
@@ -10,6 +11,15 @@ from service.jobs import Classifier, Method, choose_settings
 from service.use_cases import CertificateChoice
 
 _DEFAULTS = SmoothingSettings()
+
+TimeoutMs = Annotated[
+    int | None,
+    Header(
+        alias="X-Request-Timeout-Ms",
+        ge=1,
+        description="Time for the request, in ms, if less than the server allows; then the answer is 504",
+    ),
+]
 
 
 class _KnownOnly(BaseModel):

@@ -72,6 +72,22 @@ def test_an_answer_that_takes_too_long_is_given_up(settings: Settings) -> None:
         settle(client)
 
 
+def test_a_client_may_ask_for_less_time_than_the_server_allows(small_client: httpx.Client) -> None:
+    hasty = {"X-Request-Timeout-Ms": "20"}
+    files = [("image", random_png(seed)) for seed in range(600, 604)]
+    response = small_client.post("/classify", files=files, params={"effort": "thorough"}, headers=hasty)
+    expect_problem(response, 504, "within 0.02 s")
+    settle(small_client)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-5", "soon"])
+def test_a_time_that_is_none_is_refused(small_client: httpx.Client, wrong: str) -> None:
+    headers = {"Content-Type": "image/png", "X-Request-Timeout-Ms": wrong}
+    expect_problem(
+        small_client.post("/classify", content=random_png(610), headers=headers), 422, "X-Request-Timeout-Ms"
+    )
+
+
 def test_a_client_that_sends_too_slowly_is_given_up(small: RunningServer) -> None:
     head = b"POST /classify HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nslow"
     with socket.create_connection(("127.0.0.1", small.settings.port)) as slow:
