@@ -15,7 +15,7 @@ from eabs.cores import physical_cores
 from eabs.inference import LatentInference
 from eabs.prototypes import PrototypeBank
 from training.certified_accuracy import RADII, measure_bank
-from training.datasets import Dataset, DatasetError, Split, holdout, load_dataset
+from training.datasets import Dataset, DatasetError, Split, load_dataset
 from training.prototypes.banks import bank_of_images, bank_of_recreations, bank_of_the_prior, recreations
 from training.prototypes.folder import PrototypeFolder
 from training.prototypes.loop import Epoch, PrototypeTrainer, first_of_each_class
@@ -61,7 +61,7 @@ def train(
         torch.set_num_threads(threads)
     folder = PrototypeFolder(run)
     try:
-        training_split, validation_split = _splits(run, data)
+        training_split, validation_split = RunFolder(run).splits(_dataset(run, data))
         recipe = replace(
             _DEFAULTS,
             per_class=per_class,
@@ -104,15 +104,15 @@ def compare(
     """Clean and certified accuracy of banks: trained, re-creations of the training images, samples of the prior, the
     training images themselves."""
     try:
-        training_split, validation_split = _splits(run, data)
-        test_split = _dataset(run, data).test
+        dataset = _dataset(run, data)
+        training_split, validation_split = RunFolder(run).splits(dataset)
         makers: dict[Kind, Callable[[], PrototypeBank]] = {
             Kind.TRAINED: lambda: PrototypeFolder(run).load()[0],
             Kind.RECREATIONS: lambda: bank_of_recreations(RunFolder(run).model(), training_split),
             Kind.PRIOR: lambda: bank_of_the_prior(_inference(run)),
             Kind.IMAGES: lambda: bank_of_images(training_split),
         }
-        chosen = test_split if split == "test" else validation_split
+        chosen = dataset.test if split == "test" else validation_split
         chosen = Split(chosen.images[:images], chosen.labels[:images])
         found = {kind.value: _measure(kind.value, makers[kind](), chosen) for kind in bank}
     except (RunError, DatasetError, ValueError) as error:
@@ -155,14 +155,4 @@ def _inference(run: Path) -> LatentInference:
 
 
 def _dataset(run: Path, data: Path) -> Dataset:
-    description = RunFolder(run).description()
-    dataset = load_dataset(description.dataset, data)
-    if description.sources != dataset.sources:
-        raise RunError(f"{run} was trained on other files: expected {description.sources}, got {dataset.sources}")
-    return dataset
-
-
-def _splits(run: Path, data: Path) -> tuple[Split, Split]:
-    """The run's own training and validation images."""
-    recipe = RunFolder(run).description().recipe
-    return holdout(_dataset(run, data).train, recipe.validation_fraction, recipe.seed)
+    return load_dataset(RunFolder(run).description().dataset, data)

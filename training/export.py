@@ -25,11 +25,11 @@ from model_store import (
 )
 from training.architectures import ARCHITECTURES
 from training.certified_accuracy import measure_bank
-from training.datasets import CLASS_LABELS, Dataset, Split, holdout, to_unit_range
+from training.datasets import CLASS_LABELS, Dataset, Split, to_unit_range
 from training.evaluation import latent_scores
 from training.prototypes.folder import PrototypeFolder
 from training.prototypes.recipe import PrototypeRecipe
-from training.run_folder import RunError, RunFolder
+from training.run_folder import RunFolder
 
 _SCORE_DECIMALS = 3
 _BATCH = 64
@@ -66,12 +66,10 @@ def draft_of_run(
     """
     folder = RunFolder(run)
     description, checkpoint = folder.description(), folder.load()
-    if description.sources != dataset.sources:
-        raise RunError(f"{run} was trained on other files: expected {description.sources}, got {dataset.sources}")
+    _, held_out = folder.splits(dataset)
     bank, bank_recipe = PrototypeFolder(run).load() if with_prototypes else (None, None)
     model = folder.model().to(device)
     recipe = description.recipe
-    _, held_out = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
     split = Split(held_out.images[:calibration_images], held_out.labels[:calibration_images])
     inference = LatentInference.prepare(model, beta=recipe.objective.beta, seed=seed, threads=physical_cores())
     scores = latent_scores(inference, split.images, EFFORTS[effort], advance)

@@ -19,6 +19,7 @@ from torch import Tensor
 from eabs.networks import EABS
 from eabs.objective import ObjectiveWeights
 from training.architectures import ARCHITECTURES
+from training.datasets import Dataset, Split, holdout
 from training.recipe import Recipe
 
 _DESCRIPTION = "run.json"
@@ -89,6 +90,20 @@ class RunFolder:
             return RunDescription(**raw, recipe=Recipe(**recipe, objective=objective))
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise RunError(f"{self.path}: expected a folder that `eabs train` made: {error}") from error
+
+    def splits(self, dataset: Dataset) -> tuple[Split, Split]:
+        """What of `dataset` the run trains on, and what it holds out.
+
+        Raises:
+            RunError: the run trains on other files than `dataset`'s, or this is not a run folder.
+        """
+        description = self.description()
+        if description.sources != dataset.sources:
+            raise RunError(
+                f"{self.path} was trained on other files: expected {description.sources}, got {dataset.sources}"
+            )
+        recipe = description.recipe
+        return holdout(dataset.train, recipe.validation_fraction, recipe.seed)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replaces the newest checkpoint, atomically."""
