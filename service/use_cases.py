@@ -60,7 +60,7 @@ class CertificateChoice:
         if self.method == "exact-inference":
             return CertifyExactInference(model.digest, bracket=self.bracket)
         if self.method == "finite-bank":
-            _check_classifier(model, "finite-bank")
+            _check_prototypes(model)
             return CertifyFiniteBank(model.digest, bracket=self.bracket)
         seed = secrets.randbits(32) if self.seed is None else self.seed
         settings = SmoothingSettings(sigma=self.sigma, n0=self.n0, n=self.n, alpha=self.alpha, seed=seed)
@@ -187,13 +187,13 @@ def _classify_job(
     explain: bool = False,
 ) -> Job[Scores]:
     if classifier == "finite-bank":
-        _check_classifier(model, classifier)
+        _check_prototypes(model)
         return ClassifyByPrototypes(model.digest, explain=explain)
     return Classify(model.digest, choose_settings(solver, effort, default=model.default_effort), explain=explain)
 
 
-def _check_classifier(model: ServedModel, classifier: Classifier) -> None:
-    if classifier == "finite-bank" and not model.has_prototypes:
+def _check_prototypes(model: ServedModel) -> None:
+    if not model.has_prototypes:
         raise Invalid(
             f"finite-bank: expected a model with a prototype bank, got {model.name} {model.version}, which has none"
         )
