@@ -8,7 +8,7 @@ import typer
 from cli.console import fail
 from cli.options import settings_from
 from service.app import serve as serve_app
-from service.served_model import resolve_devices
+from service.models.served_model import resolve_devices
 
 
 def serve(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.images import ServedImage
+from service.images.served_image import ServedImage
 from service.jobs import (
     Bounds,
     Certify,
@@ -18,6 +18,7 @@ from service.jobs import (
     Classifier,
     Scores,
 )
+from service.models.served_model import ServedModel
 from service.schemas import (
     Certificate,
     CertificateSettings,
@@ -33,7 +34,6 @@ from service.schemas import (
     RivalBound,
     SmoothingSettings,
 )
-from service.served_model import ServedModel
 
 
 def identity_of_model(model: ServedModel) -> ModelIdentity:

@@ -7,11 +7,11 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service.draining import DrainingMiddleware
-from service.lingering import LingeringMiddleware
-from service.observation import ObservationMiddleware
+from service.middleware.draining import DrainingMiddleware
+from service.middleware.lingering import LingeringMiddleware
+from service.middleware.observation import ObservationMiddleware
+from service.middleware.request_id import RequestIdMiddleware
 from service.problems import install_problem_handlers
-from service.request_id import RequestIdMiddleware
 from service.routes import certify, classify, health, models
 from service.runtime import Runtime
 from service.server import run_server

@@ -10,7 +10,7 @@ from functools import partial
 from eabs.settings import Effort, Solver
 from service import use_cases
 from service.errors import NotReady
-from service.images import ServedImage
+from service.images.served_image import ServedImage
 from service.jobs import Classifier
 from service.runtime import Runtime
 from service.schemas import CertifyAnswer, ClassifyAnswer, ImageCertification

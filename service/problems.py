@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from model_store import InvalidName, UnknownModel, UnknownVersion
 from service.errors import ClientGone, NotFound, ServiceError
-from service.request_id import current_request_id
+from service.middleware.request_id import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:eabs:problem:"

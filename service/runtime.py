@@ -4,24 +4,24 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from eabs.cores import physical_cores
 from model_store import ModelStore
-from service.batching import Batcher
-from service.body import BodyBudget, split_body
-from service.cache import AnswerCache
-from service.catalogue import Catalogue
-from service.engine import Engine
+from service.cache.memory import AnswerCache
 from service.errors import NotReady
-from service.images import ServedImage, prepare_image
+from service.images.body import BodyBudget, split_body
+from service.images.json_body import Pixels
+from service.images.served_image import ServedImage, prepare_image
+from service.inference.batcher import Batcher
+from service.inference.engine import Engine
+from service.inference.solver import Solved, Solver
 from service.jobs import Job, Outcome
-from service.json_body import Pixels
-from service.metrics import Metrics
-from service.served_model import ServedModel, resolve_devices
+from service.models.catalogue import Catalogue
+from service.models.served_model import ServedModel, resolve_devices
 from service.settings import Settings
+from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -30,16 +30,6 @@ _BATCH_SIZES = {"cpu": 4, "cuda": 1024}
 
 T = TypeVar("T")
 A = TypeVar("A", bound=Outcome)
-
-
-@dataclass(frozen=True)
-class Solved(Generic[A]):
-    """The engine's answer about an image: where it came from, and what it took, in seconds."""
-
-    outcome: A
-    cached: bool
-    queue_s: float = 0.0
-    inference_s: float = 0.0
 
 
 class Runtime:
@@ -68,6 +58,7 @@ class Runtime:
             max_batch_size=self._max_batch_size,
             metrics=self.metrics,
         )
+        self._solver = Solver(cache=self.cache, batcher=self._batcher, metrics=self.metrics)
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
         self.metrics.watch(self.metrics.queue_depth, lambda: self._batcher.depth)
         self.metrics.watch(self.metrics.cache_bytes, lambda: self.cache.nbytes)
@@ -156,26 +147,9 @@ class Runtime:
         """The job's answers for the images, from the cache or the engine; equal images are worked on once.
 
         Raises:
-            NotReady, QueueFull, EngineFailed: as `Batcher.answer` does.
+            NotReady, QueueFull, EngineFailed: as `Solver.solve` does.
         """
-        solved: dict[str, Solved[A]] = {}
-        missing: dict[str, ServedImage] = {}
-        for image in images:
-            self.cache.keep_image(image)
-            outcome = self.cache.answer(job, image.identity)
-            if outcome is None:
-                missing[image.identity] = image
-            else:
-                solved[image.identity] = Solved(outcome, cached=True)
-        name = type(job).__name__
-        self.metrics.cache_hits.labels(name).inc(len(solved))
-        self.metrics.cache_misses.labels(name).inc(len(missing))
-        if missing:
-            answers = await self._batcher.answer(job, [image.pixels for image in missing.values()])
-            for identity, answer in zip(missing, answers, strict=True):
-                self.cache.keep_answer(job, identity, answer.outcome)
-                solved[identity] = Solved(answer.outcome, False, answer.queue_s, answer.inference_s)
-        return [solved[image.identity] for image in images]
+        return await self._solver.solve(job, images)
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Does blocking work in the small thread pool for images, whose size bounds how many are decoded at once."""

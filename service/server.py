@@ -12,9 +12,9 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from service.logs import configure_logging
 from service.runtime import Runtime
 from service.settings import Settings
+from service.telemetry.logs import configure_logging
 
 _KEEP_ALIVE_S = 30
 # A connection that was accepted just before the end has this long to deliver its request.
@@ -70,6 +70,8 @@ def make_server(app: FastAPI, settings: Settings) -> DrainingServer:
         app,
         host=settings.host,
         port=settings.port,
+        loop="asyncio",
+        http="h11",
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -11,7 +11,8 @@ from eabs.certificates.smoothing import SmoothingSettings
 from eabs.settings import Effort, Solver
 from service.answers import Certified, certification, classification, identity_of_model
 from service.errors import Invalid
-from service.images import ServedImage
+from service.images.served_image import ServedImage
+from service.inference.solver import Solved
 from service.jobs import (
     Bounds,
     Certify,
@@ -26,10 +27,10 @@ from service.jobs import (
     Scores,
     choose_settings,
 )
-from service.request_id import current_request_id
-from service.runtime import Runtime, Solved
+from service.middleware.request_id import current_request_id
+from service.models.served_model import ServedModel
+from service.runtime import Runtime
 from service.schemas import CertifyAnswer, ClassifyAnswer, ImageCertification, ImageClassification, TimingMs
-from service.served_model import ServedModel
 
 Read = Callable[[], Awaitable[Sequence[ServedImage]]]
 

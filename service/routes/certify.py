@@ -5,18 +5,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.deadline import answer_body, answer_query, timeout_s
 from service.errors import Invalid, NotFound, TooLarge
-from service.images import ServedImage
-from service.json_body import read_base64
+from service.images.json_body import read_base64
+from service.images.served_image import ServedImage
+from service.models.served_model import ServedModel
 from service.problems import describe
 from service.routes import runtime_of
+from service.routes.deadline import answer_body, answer_query, timeout_s
 from service.routes.examples import certify_examples
 from service.routes.images import IMAGE_ERRORS, images_request_body, json_response
 from service.routes.queries import CertifyOneQuery, CertifyQuery, TimeoutMs
 from service.runtime import Runtime
 from service.schemas import CertifyAnswer
-from service.served_model import ServedModel
 from service.use_cases import certify
 
 router = APIRouter(tags=["certification"])
@@ -75,7 +75,7 @@ async def _one_image(runtime: Runtime, model: ServedModel, query: CertifyOneQuer
         if len(data) > MAX_QUERY_IMAGE_BYTES:
             raise TooLarge(f"image: expected at most {MAX_QUERY_IMAGE_BYTES} bytes in a query, got {len(data)}")
         return await runtime.read_sources([data], model)
-    image = runtime.cache.image(query.image_id or "")
+    image = await runtime.cache.image(query.image_id or "")
     if image is None:
         raise NotFound("image_id: expected an image classified a short while ago, got one that is not remembered")
     if image.pixels.shape != model.shape:

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.deadline import answer_body, timeout_s
 from service.problems import describe
 from service.routes import runtime_of
+from service.routes.deadline import answer_body, timeout_s
 from service.routes.images import IMAGE_ERRORS, images_request_body, json_response
 from service.routes.queries import ClassifyQuery, TimeoutMs
 from service.schemas import ClassifyAnswer

@@ -4,10 +4,10 @@ from fastapi import APIRouter, Request, Response
 
 from service.answers import identity_of_model
 from service.errors import NotReady
-from service.metrics import CONTENT_TYPE
 from service.problems import describe
 from service.routes import runtime_of
 from service.schemas import Health, Readiness
+from service.telemetry.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["operation"])
 

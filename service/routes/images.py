@@ -5,7 +5,6 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel
 
-from service.body import RAW_TYPES
 from service.errors import (
     DeadlinePassed,
     Invalid,
@@ -17,7 +16,8 @@ from service.errors import (
     TooLarge,
     Unsupported,
 )
-from service.json_body import ImagesRequest
+from service.images.body import RAW_TYPES
+from service.images.json_body import ImagesRequest
 
 IMAGE_ERRORS: tuple[type[ServiceError], ...] = (
     Malformed,

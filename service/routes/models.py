@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from service.errors import Invalid, NotFound
+from service.models.served_model import ServedModel
 from service.problems import describe
 from service.routes import runtime_of
 from service.routes.queries import NoQuery
 from service.runtime import Runtime
 from service.schemas import LoadedVersion, ModelDetails, ModelList, ModelSummary
-from service.served_model import ServedModel
 
 router = APIRouter(tags=["models"])
 

@@ -9,10 +9,10 @@ import torch
 from eabs.certificates.smoothing import SmoothingSettings
 from model_store import ModelStore
 from service.answers import Certified, certification, classification, posterior
-from service.images import ServedImage
+from service.images.served_image import ServedImage
 from service.jobs import Bounds, CertifyExactInference, CertifyFiniteBank, CertifySmoothing, Scores
+from service.models.served_model import ServedModel, load_model
 from service.schemas import ClassScore, ExplainedClassScore
-from service.served_model import ServedModel, load_model
 from service.settings import ModelReference
 
 IMAGE = ServedImage(np.zeros((1, 28, 28), np.float32), "sha256:0")

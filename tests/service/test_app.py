@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from service.app import create_app
-from service.logs import JsonFormatter
 from service.settings import Settings
+from service.telemetry.logs import JsonFormatter
 from tests.service.api import expect_problem
 from tests.service.pictures import random_png
 
@@ -76,7 +76,7 @@ def test_an_unexpected_error_is_a_problem_that_tells_nothing_but_is_logged(
 def test_every_request_leaves_a_line_that_a_machine_can_read(
     starting: FastAPI, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="service.observation")
+    caplog.set_level(logging.INFO, logger="service.middleware.observation")
     caplog.handler.setFormatter(JsonFormatter())
     ask(starting, "GET", "/models/nope/more", headers={"X-Request-Id": "mine"})
     line = json.loads(caplog.text)

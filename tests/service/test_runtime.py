@@ -6,7 +6,7 @@ import pytest
 
 from eabs.settings import EFFORTS
 from service.errors import NotReady
-from service.images import ServedImage, identity_of
+from service.images.served_image import ServedImage, identity_of
 from service.jobs import Classify
 from service.runtime import Runtime
 from service.settings import Settings

@@ -1,0 +1,1 @@
+"""Answers and images that were seen before."""

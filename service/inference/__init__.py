@@ -1,0 +1,1 @@
+"""The engine that answers jobs, and the queue in front of it."""

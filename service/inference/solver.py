@@ -1,0 +1,53 @@
+"""How an image gets its answer: from the cache, or from the engine through the queue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from service.cache.memory import AnswerCache
+from service.images.served_image import ServedImage
+from service.inference.batcher import Batcher
+from service.jobs import Job, Outcome
+from service.telemetry.metrics import Metrics
+
+A = TypeVar("A", bound=Outcome)
+
+
+@dataclass(frozen=True)
+class Solved(Generic[A]):
+    """The engine's answer about an image: where it came from, and what it took, in seconds."""
+
+    outcome: A
+    cached: bool
+    queue_s: float = 0.0
+    inference_s: float = 0.0
+
+
+class Solver:
+    """Answers jobs about images. Belongs to one event loop."""
+
+    def __init__(self, *, cache: AnswerCache, batcher: Batcher, metrics: Metrics) -> None:
+        self._cache = cache
+        self._batcher = batcher
+        self._metrics = metrics
+
+    async def solve(self, job: Job[A], images: Sequence[ServedImage]) -> list[Solved[A]]:
+        """The job's answers for the images, from the cache or the engine; equal images are worked on once.
+
+        Raises:
+            NotReady, QueueFull, EngineFailed: as `Batcher.answer` does.
+        """
+        unique = {image.identity: image for image in images}
+        await self._cache.keep_images(unique.values())
+        found = await self._cache.answers(job, list(unique))
+        solved = {identity: Solved(outcome, cached=True) for identity, outcome in found.items()}
+        missing = {identity: image for identity, image in unique.items() if identity not in found}
+        name = type(job).__name__
+        self._metrics.cache_hits.labels(name).inc(len(found))
+        self._metrics.cache_misses.labels(name).inc(len(missing))
+        if missing:
+            answers = await self._batcher.answer(job, [image.pixels for image in missing.values()])
+            for identity, answer in zip(missing, answers, strict=True):
+                solved[identity] = Solved(answer.outcome, False, answer.queue_s, answer.inference_s)
+            await self._cache.keep_answers(job, {identity: solved[identity].outcome for identity in missing})
+        return [solved[image.identity] for image in images]

@@ -1,0 +1,1 @@
+"""What wraps every request, outside of the routes: pure ASGI, one concern a file."""

@@ -1,0 +1,1 @@
+"""The models in memory, and how requests name them."""

@@ -1,0 +1,321 @@
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eabs.settings import QuasiNewtonSettings
+from service.errors import EngineFailed, NotReady, QueueFull
+from service.inference.batcher import Answered, Batcher
+from service.jobs import Classify, Floats, Job
+from service.telemetry.metrics import Metrics
+
+SLOW = Classify("slow", QuasiNewtonSettings(steps=1))
+QUICK = Classify("quick", QuasiNewtonSettings(steps=1))
+WIDE = Classify("wide", QuasiNewtonSettings(steps=1, starts=4))
+GUILTY = -1.0
+
+
+def images(*values: float) -> list[Floats]:
+    return [np.full((1, 2, 2), value, np.float32) for value in values]
+
+
+class Engine:
+    """Answers an image with its first pixel, and waits at a gate until it is opened."""
+
+    def __init__(self, *, open_gate: bool = True) -> None:
+        self.batches: list[tuple[str, list[float]]] = []
+        self.gate = asyncio.Event()
+        self.entered = asyncio.Event()
+        if open_gate:
+            self.gate.set()
+
+    async def run(self, job: Job[Any], batch: Sequence[Floats]) -> Sequence[Any]:
+        values = [float(image[0, 0, 0]) for image in batch]
+        self.batches.append((job.model, values))
+        self.entered.set()
+        await self.gate.wait()
+        if GUILTY in values:
+            raise RuntimeError("this image is guilty")
+        return values
+
+
+def outcomes(answers: Sequence[Answered[Any]]) -> list[Any]:
+    return [answer.outcome for answer in answers]
+
+
+def with_batcher(
+    test: Callable[[Batcher, Engine], Awaitable[None]],
+    *,
+    open_gate: bool = True,
+    places: int = 1,
+    max_queue: int = 100,
+    max_batch_size: int = 4,
+    metrics: Metrics | None = None,
+) -> None:
+    """Runs a test with a started batcher, and checks that it left nothing behind."""
+
+    async def run() -> None:
+        engine = Engine(open_gate=open_gate)
+        batcher = Batcher(
+            engine.run,
+            places=places,
+            max_queue=max_queue,
+            max_batch_size=max_batch_size,
+            metrics=metrics or Metrics(),
+        )
+        batcher.start()
+        await test(batcher, engine)
+        engine.gate.set()
+        await batcher.drain()
+        assert batcher.depth == 0
+        assert batcher.running_s == 0
+
+    asyncio.run(run())
+
+
+async def busy(batcher: Batcher, engine: Engine) -> asyncio.Task[Any]:
+    """A request that the engine works on until its gate opens."""
+    task = asyncio.create_task(batcher.answer(SLOW, images(0)))
+    await engine.entered.wait()
+    return task
+
+
+async def waiting(batcher: Batcher, job: Job[Any], *values: float) -> asyncio.Task[Any]:
+    """A request that waits in the queue."""
+    task = asyncio.create_task(batcher.answer(job, images(*values)))
+    await asyncio.sleep(0)
+    return task
+
+
+def test_every_image_gets_its_own_answer_in_order() -> None:
+    async def test(batcher: Batcher, _: Engine) -> None:
+        values = [float(value) for value in range(11)]
+        assert outcomes(await batcher.answer(QUICK, images(*values))) == values
+
+    with_batcher(test)
+
+
+def test_requests_that_wait_share_a_batch() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        tasks = [await busy(batcher, engine)] + [await waiting(batcher, QUICK, value) for value in (1, 2, 3)]
+        engine.gate.set()
+        await asyncio.gather(*tasks)
+        assert engine.batches[1:] == [("quick", [1, 2, 3])]
+
+    with_batcher(test, open_gate=False)
+
+
+def test_different_jobs_are_never_mixed() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        tasks = [await busy(batcher, engine), await waiting(batcher, QUICK, 1), await waiting(batcher, SLOW, 2)]
+        engine.gate.set()
+        await asyncio.gather(*tasks)
+        assert engine.batches[1:] == [("quick", [1]), ("slow", [2])]
+
+    with_batcher(test, open_gate=False)
+
+
+def test_images_with_more_starts_make_smaller_batches() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        await batcher.answer(WIDE, images(1, 2, 3))
+        assert engine.batches == [("wide", [1, 2]), ("wide", [3])]
+
+    with_batcher(test, max_batch_size=8)
+
+
+def test_a_request_of_many_images_does_not_hold_up_a_request_of_one() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        many = [float(value) for value in range(10, 20)]
+        tasks = [
+            await busy(batcher, engine),
+            await waiting(batcher, QUICK, *many),
+            await waiting(batcher, QUICK, 1),
+            await waiting(batcher, SLOW, 2),
+        ]
+        engine.gate.set()
+        await asyncio.gather(*tasks)
+        assert engine.batches[1:3] == [("quick", [10, 1, 11, 12]), ("slow", [2])]
+
+    with_batcher(test, open_gate=False)
+
+
+def test_only_the_guilty_image_of_a_batch_fails() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        tasks = [await busy(batcher, engine)] + [await waiting(batcher, QUICK, value) for value in (1, GUILTY, 3)]
+        engine.gate.set()
+        _, first, guilty, last = await asyncio.gather(*tasks, return_exceptions=True)
+        assert outcomes(first) + outcomes(last) == [1, 3]
+        assert isinstance(guilty, EngineFailed)
+
+    with_batcher(test, open_gate=False)
+
+
+def test_the_queue_goes_on_after_a_failure() -> None:
+    async def test(batcher: Batcher, _: Engine) -> None:
+        with pytest.raises(EngineFailed):
+            await batcher.answer(QUICK, images(GUILTY, GUILTY))
+        assert outcomes(await batcher.answer(QUICK, images(1))) == [1]
+
+    with_batcher(test)
+
+
+def test_an_engine_that_answers_too_little_is_found_out() -> None:
+    async def test(_: Batcher, __: Engine) -> None:
+        async def lose_one(_: Job[Any], batch: Sequence[Floats]) -> Sequence[Any]:
+            return list(batch)[1:]
+
+        batcher = Batcher(lose_one, max_queue=9, max_batch_size=9, metrics=Metrics())
+        batcher.start()
+        with pytest.raises(EngineFailed, match="expected 1 answers from the engine, got 0"):
+            await batcher.answer(QUICK, images(1, 2))
+        await batcher.drain()
+
+    with_batcher(test)
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        tasks = [await busy(batcher, engine), await waiting(batcher, QUICK, 1, 2)]
+        with pytest.raises(QueueFull, match="expected at most 3 waiting images, got 2 and 2 more") as refused:
+            await batcher.answer(QUICK, images(3, 4))
+        assert int(refused.value.headers["Retry-After"]) >= 1
+        assert batcher.depth == 2
+        engine.gate.set()
+        await asyncio.gather(*tasks)
+
+    with_batcher(test, open_gate=False, max_queue=3)
+
+
+def test_a_cancelled_request_frees_its_places_and_is_never_inferred() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        first, second = await busy(batcher, engine), await waiting(batcher, QUICK, 1, 2, 3)
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        assert batcher.depth == 0
+        engine.gate.set()
+        await first
+        await batcher.answer(QUICK, images(4))
+        assert engine.batches == [("slow", [0]), ("quick", [4])]
+
+    with_batcher(test, open_gate=False, max_queue=3)
+
+
+def test_a_request_cancelled_while_it_is_inferred_disturbs_no_other() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        first = await busy(batcher, engine)
+        gone, stays = await waiting(batcher, QUICK, 1), await waiting(batcher, QUICK, 2)
+        engine.entered.clear()
+        engine.gate.set()
+        await engine.entered.wait()
+        gone.cancel()
+        await first
+        assert outcomes(await stays) == [2]
+
+    with_batcher(test, open_gate=False)
+
+
+def test_a_deadline_withdraws_what_waits() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        first = await busy(batcher, engine)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(batcher.answer(QUICK, images(1, 2)), 0.01)
+        assert batcher.depth == 0
+        engine.gate.set()
+        await first
+
+    with_batcher(test, open_gate=False)
+
+
+def test_draining_finishes_what_waits_and_refuses_what_comes() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        tasks = [await busy(batcher, engine), await waiting(batcher, QUICK, 1, 2)]
+        drained = asyncio.create_task(batcher.drain())
+        await asyncio.sleep(0)
+        with pytest.raises(NotReady):
+            await batcher.answer(QUICK, images(3))
+        engine.gate.set()
+        await drained
+        assert outcomes((await asyncio.gather(*tasks))[1]) == [1, 2]
+        assert not batcher.alive
+
+    with_batcher(test, open_gate=False)
+
+
+def test_a_batcher_that_was_not_started_refuses() -> None:
+    async def test(_: Batcher, engine: Engine) -> None:
+        idle = Batcher(engine.run, max_queue=9, max_batch_size=9, metrics=Metrics())
+        with pytest.raises(NotReady):
+            await idle.answer(QUICK, images(1))
+
+    with_batcher(test)
+
+
+def test_a_worker_that_is_killed_leaves_nobody_waiting() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        tasks = [await busy(batcher, engine), await waiting(batcher, QUICK, 1, 2)]
+        for worker in batcher._workers:
+            worker.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, EngineFailed) for result in results)
+        assert not batcher.alive
+
+    with_batcher(test, open_gate=False)
+
+
+def test_no_exception_is_left_unseen() -> None:
+    complaints: list[dict[str, Any]] = []
+
+    async def test(batcher: Batcher, _: Engine) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        for _ in range(3):
+            with pytest.raises(EngineFailed):
+                await batcher.answer(QUICK, images(GUILTY, 1, GUILTY))
+        gc.collect()
+
+    with_batcher(test)
+    assert complaints == []
+
+
+def test_what_waits_and_runs_is_measured() -> None:
+    metrics = Metrics()
+
+    async def test(batcher: Batcher, _: Engine) -> None:
+        await batcher.answer(QUICK, images(1, 2, 3))
+
+    with_batcher(test, metrics=metrics)
+    read = metrics.registry.get_sample_value
+    assert read("eabs_batch_size_sum", {"job": "Classify"}) == 3
+    assert read("eabs_inference_seconds_count", {"job": "Classify"}) == 1
+    assert read("eabs_queue_wait_seconds_count") == 3
+
+
+def test_idle_places_share_what_waits() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        task = await waiting(batcher, QUICK, 1, 2, 3, 4)
+        await engine.entered.wait()
+        await asyncio.sleep(0)
+        assert engine.batches == [("quick", [1, 2]), ("quick", [3, 4])]
+        engine.gate.set()
+        assert outcomes(await task) == [1, 2, 3, 4]
+
+    with_batcher(test, open_gate=False, places=2)
+
+
+def test_a_place_that_is_busy_leaves_the_queue_to_the_others() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        first = await busy(batcher, engine)
+        engine.entered.clear()
+        second = await waiting(batcher, QUICK, 1)
+        async with asyncio.timeout(1):
+            await engine.entered.wait()
+        third = await waiting(batcher, QUICK, 2)
+        await asyncio.sleep(0.01)
+        assert [values for _, values in engine.batches] == [[0], [1]]
+        engine.gate.set()
+        await asyncio.gather(first, second, third)
+        assert engine.batches[-1] == ("quick", [2])
+
+    with_batcher(test, open_gate=False, places=2)
