@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from eabs.cores import physical_cores
 from model_store import ModelStore
 from service.cache.memory import AnswerCache
+from service.deadline import NO_DEADLINE, Deadline
 from service.errors import NotReady
 from service.images.body import BodyBudget, split_body
 from service.images.json_body import Pixels
@@ -143,13 +144,15 @@ class Runtime:
         names = ["image"] if len(sources) == 1 else [f"images[{index}]" for index in range(len(sources))]
         return await _together(self._prepare(*pair, model) for pair in zip(sources, names, strict=True))
 
-    async def solve(self, job: Job[A], images: Sequence[ServedImage]) -> list[Solved[A]]:
+    async def solve(
+        self, job: Job[A], images: Sequence[ServedImage], *, deadline: Deadline = NO_DEADLINE
+    ) -> list[Solved[A]]:
         """The job's answers for the images, from the cache or the engine; equal images are worked on once.
 
         Raises:
-            NotReady, QueueFull, EngineFailed: as `Solver.solve` does.
+            NotReady, QueueFull, EngineFailed, DeadlinePassed: as `Solver.solve` does.
         """
-        return await self._solver.solve(job, images)
+        return await self._solver.solve(job, images, deadline=deadline)
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Does blocking work in the small thread pool for images, whose size bounds how many are decoded at once."""

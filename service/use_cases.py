@@ -10,6 +10,7 @@ from typing import Any
 from eabs.certificates.smoothing import SmoothingSettings
 from eabs.settings import Effort, Solver
 from service.answers import Certified, certification, classification, identity_of_model
+from service.deadline import NO_DEADLINE, Deadline
 from service.errors import Invalid
 from service.images.served_image import ServedImage
 from service.inference.solver import Solved
@@ -78,7 +79,7 @@ async def classify(
     solver: Solver = "quasi-newton",
     certificate: CertificateChoice | None = None,
     explain: bool = False,
-    seconds: float = math.inf,
+    deadline: Deadline = NO_DEADLINE,
 ) -> ClassifyAnswer:
     """Reads and classifies images.
 
@@ -91,7 +92,7 @@ async def classify(
         solver: `quasi-newton`, or `adam` for the paper's inference, which has no efforts.
         certificate: which certificate to add.
         explain: whether to add every class's best reconstruction, or its nearest prototype.
-        seconds: what is estimated to take longer is not begun.
+        deadline: what would be answered later is not begun.
 
     Raises:
         ValueError: an effort was named for `adam`.
@@ -103,9 +104,9 @@ async def classify(
     started = time.perf_counter()
     images = await read()
     decode_s = time.perf_counter() - started
-    _check_estimate(runtime, model, certify_job, len(images), limit_s=seconds)
-    solved = await runtime.solve(job, images)
-    bounds = [] if certify_job is None else await runtime.solve(certify_job, images)
+    _check_estimate(runtime, model, certify_job, len(images), limit_s=deadline.allowed_s)
+    solved = await runtime.solve(job, images, deadline=deadline)
+    bounds = [] if certify_job is None else await runtime.solve(certify_job, images, deadline=deadline)
     for scores in solved:
         label = model.labels[scores.outcome.prediction]
         runtime.metrics.predictions.labels(model.name, label).inc()
@@ -139,10 +140,10 @@ async def certify(
     *,
     choice: CertificateChoice,
     classifier: Classifier = "latent",
-    seconds: float = math.inf,
+    deadline: Deadline = NO_DEADLINE,
 ) -> CertifyAnswer:
     """Reads and certifies images; `classifier` is the one whose served prediction the certificate is held against.
-    What is estimated to take longer than `seconds` is not begun.
+    What would be answered after the deadline is not begun.
 
     Raises:
         Invalid: the model does not have what is asked for, or it would take too long.
@@ -153,9 +154,9 @@ async def certify(
     started = time.perf_counter()
     images = await read()
     decode_s = time.perf_counter() - started
-    estimated_s = _check_estimate(runtime, model, job, len(images), limit_s=seconds)
-    served = await runtime.solve(serve_job, images)
-    bounds = await runtime.solve(job, images)
+    estimated_s = _check_estimate(runtime, model, job, len(images), limit_s=deadline.allowed_s)
+    served = await runtime.solve(serve_job, images, deadline=deadline)
+    bounds = await runtime.solve(job, images, deadline=deadline)
 
     def answers() -> list[ImageCertification]:
         return [

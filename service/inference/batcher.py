@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from service.deadline import NO_DEADLINE, Deadline
 from service.errors import EngineFailed, NotReady, QueueFull, ServiceError
 from service.jobs import Floats, Job, Outcome
 from service.telemetry.metrics import Metrics
@@ -44,6 +45,7 @@ class _Item:
     job: Job[Any]
     ticket: int
     image: Floats
+    deadline: Deadline
     arrived: float
     future: asyncio.Future[Answered[Any]] = field(repr=False)
 
@@ -123,16 +125,19 @@ class Batcher:
             detail = f"expected at most {self._max_queue} waiting images, got {waiting} and {count} more"
             raise QueueFull(detail, retry_after=retry_after)
 
-    async def answer(self, job: Job[A], images: Sequence[Floats]) -> list[Answered[A]]:
+    async def answer(
+        self, job: Job[A], images: Sequence[Floats], *, deadline: Deadline = NO_DEADLINE
+    ) -> list[Answered[A]]:
         """The job's answer for every image; all are admitted, or none. Cancelling withdraws those that wait.
 
         Raises:
             NotReady, QueueFull: as `check_room` does.
             EngineFailed: the engine raised for one of these images alone.
+            DeadlinePassed: before one of these images was begun.
         """
         self.check_room(len(images))
         loop, ticket = asyncio.get_running_loop(), next(self._tickets)
-        items = [_Item(job, ticket, image, loop.time(), loop.create_future()) for image in images]
+        items = [_Item(job, ticket, image, deadline, loop.time(), loop.create_future()) for image in images]
         self._queues.setdefault(job, OrderedDict())[ticket] = dict.fromkeys(items)
         self._arrived.set()
         try:
@@ -190,7 +195,9 @@ class Batcher:
             del items[item]
             if items:
                 requests[ticket] = items
-            if not item.future.done():
+            if item.deadline.passed:
+                _fail(item, item.deadline.error())
+            elif not item.future.done():
                 batch.append(item)
         if requests:
             self._queues[job] = requests

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from service.cache.memory import AnswerCache
+from service.deadline import Deadline
 from service.images.served_image import ServedImage
 from service.inference.batcher import Batcher
 from service.jobs import Job, Outcome
@@ -31,11 +32,11 @@ class Solver:
         self._batcher = batcher
         self._metrics = metrics
 
-    async def solve(self, job: Job[A], images: Sequence[ServedImage]) -> list[Solved[A]]:
+    async def solve(self, job: Job[A], images: Sequence[ServedImage], *, deadline: Deadline) -> list[Solved[A]]:
         """The job's answers for the images, from the cache or the engine; equal images are worked on once.
 
         Raises:
-            NotReady, QueueFull, EngineFailed: as `Batcher.answer` does.
+            NotReady, QueueFull, EngineFailed, DeadlinePassed: as `Batcher.answer` does.
         """
         unique = {image.identity: image for image in images}
         await self._cache.keep_images(unique.values())
@@ -46,7 +47,7 @@ class Solver:
         self._metrics.cache_hits.labels(name).inc(len(found))
         self._metrics.cache_misses.labels(name).inc(len(missing))
         if missing:
-            answers = await self._batcher.answer(job, [image.pixels for image in missing.values()])
+            answers = await self._batcher.answer(job, [image.pixels for image in missing.values()], deadline=deadline)
             for identity, answer in zip(missing, answers, strict=True):
                 solved[identity] = Solved(answer.outcome, False, answer.queue_s, answer.inference_s)
             await self._cache.keep_answers(job, {identity: solved[identity].outcome for identity in missing})

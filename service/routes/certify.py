@@ -11,7 +11,7 @@ from service.images.served_image import ServedImage
 from service.models.served_model import ServedModel
 from service.problems import describe
 from service.routes import runtime_of
-from service.routes.deadline import answer_body, answer_query, timeout_s
+from service.routes.deadline import answer_body, answer_query, deadline_of
 from service.routes.examples import certify_examples
 from service.routes.images import IMAGE_ERRORS, images_request_body, json_response
 from service.routes.queries import CertifyOneQuery, CertifyQuery, TimeoutMs
@@ -38,15 +38,15 @@ async def post_certify(
     runtime = runtime_of(request)
     model = runtime.model(query.model, query.version)
     content_type = request.headers.get("content-type", "")
-    seconds = timeout_s(runtime.settings, timeout_ms)
+    deadline = deadline_of(runtime.settings, timeout_ms)
 
     async def work(body: bytes) -> CertifyAnswer:
         read = partial(runtime.read_images, body, content_type, model)
         return await certify(
-            runtime, model, read, choice=query.choice(query.method), classifier=query.classifier, seconds=seconds
+            runtime, model, read, choice=query.choice(query.method), classifier=query.classifier, deadline=deadline
         )
 
-    return json_response(await answer_body(request, runtime, work, seconds=seconds))
+    return json_response(await answer_body(request, runtime, work, deadline=deadline))
 
 
 @router.get(
@@ -62,11 +62,11 @@ async def get_certify(
     runtime = runtime_of(request)
     model = runtime.model(query.model, query.version)
     read = partial(_one_image, runtime, model, query)
-    seconds = timeout_s(runtime.settings, timeout_ms)
+    deadline = deadline_of(runtime.settings, timeout_ms)
     work = certify(
-        runtime, model, read, choice=query.choice(query.method), classifier=query.classifier, seconds=seconds
+        runtime, model, read, choice=query.choice(query.method), classifier=query.classifier, deadline=deadline
     )
-    return json_response(await answer_query(request, work, seconds=seconds))
+    return json_response(await answer_query(request, work, deadline=deadline))
 
 
 async def _one_image(runtime: Runtime, model: ServedModel, query: CertifyOneQuery) -> list[ServedImage]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.problems import describe
 from service.routes import runtime_of
-from service.routes.deadline import answer_body, timeout_s
+from service.routes.deadline import answer_body, deadline_of
 from service.routes.images import IMAGE_ERRORS, images_request_body, json_response
 from service.routes.queries import ClassifyQuery, TimeoutMs
 from service.schemas import ClassifyAnswer
@@ -30,7 +30,7 @@ async def post_classify(
     runtime = runtime_of(request)
     model = runtime.model(query.model, query.version)
     content_type = request.headers.get("content-type", "")
-    seconds = timeout_s(runtime.settings, timeout_ms)
+    deadline = deadline_of(runtime.settings, timeout_ms)
 
     async def work(body: bytes) -> ClassifyAnswer:
         return await classify(
@@ -42,7 +42,7 @@ async def post_classify(
             classifier=query.classifier,
             certificate=None if query.certificate == "none" else query.choice(query.certificate),
             explain=query.explain,
-            seconds=seconds,
+            deadline=deadline,
         )
 
-    return json_response(await answer_body(request, runtime, work, seconds=seconds))
+    return json_response(await answer_body(request, runtime, work, deadline=deadline))

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from service.errors import ClientGone, DeadlinePassed
+from service.deadline import Deadline
+from service.errors import ClientGone
 from service.images.body import read_body
 from service.runtime import Runtime
 from service.settings import Settings
@@ -14,15 +15,16 @@ from service.settings import Settings
 T = TypeVar("T")
 
 
-def timeout_s(settings: Settings, asked_ms: int | None) -> float:
-    """The time for a request, in s: what its client asks for, but no more than the server allows."""
-    return settings.request_timeout_s if asked_ms is None else min(asked_ms / 1000, settings.request_timeout_s)
+def deadline_of(settings: Settings, asked_ms: int | None) -> Deadline:
+    """The deadline of a request that begins now: what its client asks for, but no later than the server allows."""
+    allowed_s = settings.request_timeout_s
+    return Deadline.after(allowed_s if asked_ms is None else min(asked_ms / 1000, allowed_s))
 
 
 async def answer_body(
-    request: Request, runtime: Runtime, work: Callable[[bytes], Awaitable[T]], *, seconds: float
+    request: Request, runtime: Runtime, work: Callable[[bytes], Awaitable[T]], *, deadline: Deadline
 ) -> T:
-    """Reads the request's body and gives it to `work`; the deadline, `seconds` from now, spans both.
+    """Reads the request's body and gives it to `work`; the deadline spans both.
 
     Raises:
         DeadlinePassed, ClientGone: `work` was cancelled.
@@ -34,27 +36,27 @@ async def answer_body(
             body = await read_body(request, max_bytes=runtime.settings.max_body_bytes, resize=resize)
             return await _while_connected(request, work(body))
 
-    return await _in_time(read_and_work(), seconds)
+    return await _in_time(read_and_work(), deadline)
 
 
-async def answer_query(request: Request, work: Awaitable[T], *, seconds: float) -> T:
-    """Waits for `work` on a request without a body, `seconds` at most.
+async def answer_query(request: Request, work: Awaitable[T], *, deadline: Deadline) -> T:
+    """Waits for `work` on a request without a body, until its deadline.
 
     Raises:
         DeadlinePassed, ClientGone: `work` was cancelled.
     """
-    return await _in_time(_while_connected(request, work), seconds)
+    return await _in_time(_while_connected(request, work), deadline)
 
 
-async def _in_time(work: Awaitable[T], seconds: float) -> T:
-    deadline = asyncio.timeout(seconds)
+async def _in_time(work: Awaitable[T], deadline: Deadline) -> T:
+    timer = asyncio.timeout(deadline.remaining_s)
     try:
-        async with deadline:
+        async with timer:
             return await work
     except TimeoutError as error:
-        if not deadline.expired():
+        if not timer.expired():
             raise
-        raise DeadlinePassed(f"expected an answer within {seconds:g} s, got none") from error
+        raise deadline.error() from error
 
 
 async def _while_connected(request: Request, work: Awaitable[T]) -> T:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from eabs.settings import QuasiNewtonSettings
-from service.errors import EngineFailed, NotReady, QueueFull
+from service.deadline import Deadline
+from service.errors import DeadlinePassed, EngineFailed, NotReady, QueueFull
 from service.inference.batcher import Answered, Batcher
 from service.jobs import Classify, Floats, Job
 from service.telemetry.metrics import Metrics
@@ -225,6 +226,22 @@ def test_a_deadline_withdraws_what_waits() -> None:
         assert batcher.depth == 0
         engine.gate.set()
         await first
+
+    with_batcher(test, open_gate=False)
+
+
+def test_an_image_whose_deadline_has_passed_is_never_inferred() -> None:
+    async def test(batcher: Batcher, engine: Engine) -> None:
+        first = await busy(batcher, engine)
+        late = asyncio.create_task(batcher.answer(QUICK, images(1), deadline=Deadline.after(0)))
+        in_time = asyncio.create_task(batcher.answer(QUICK, images(2), deadline=Deadline.after(3600)))
+        await asyncio.sleep(0)
+        engine.gate.set()
+        await first
+        with pytest.raises(DeadlinePassed, match="within 0 s"):
+            await late
+        assert outcomes(await in_time) == [2]
+        assert engine.batches == [("slow", [0]), ("quick", [2])]
 
     with_batcher(test, open_gate=False)
 
