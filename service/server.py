@@ -17,6 +17,8 @@ from service.settings import Settings
 from service.telemetry.logs import configure_logging
 
 _KEEP_ALIVE_S = 30
+# What other workers say of this one at a scrape is at most this old; the loop ticks ten times a second.
+_REFRESH_TICKS = 10
 # A connection that was accepted just before the end has this long to deliver its request.
 _LAST_REQUESTS_S = 0.25
 
@@ -43,6 +45,8 @@ class DrainingServer(uvicorn.Server):
         """Whether the time to stop has come."""
         if self._leave_at is not None and time.monotonic() >= self._leave_at:
             self.should_exit = True
+        if counter % _REFRESH_TICKS == 0:
+            self._runtime.metrics.refresh()
         if self._runtime.state == "failed":
             self.healthy = False
             self.should_exit = True

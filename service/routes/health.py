@@ -1,5 +1,7 @@
 """GET /healthz, /readyz and /metrics: what an orchestrator asks."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 
 from service.answers import identity_of_model
@@ -31,6 +33,8 @@ async def readyz(request: Request) -> Readiness:
 
 
 @router.get("/metrics", response_class=Response, summary="The metrics, for Prometheus")
-async def metrics(request: Request) -> Response:
+async def scrape(request: Request) -> Response:
     """Prometheus' text format."""
-    return Response(runtime_of(request).metrics.render(), media_type=CONTENT_TYPE)
+    metrics = runtime_of(request).metrics
+    metrics.refresh()
+    return Response(await asyncio.to_thread(metrics.render), media_type=CONTENT_TYPE)

@@ -1,13 +1,39 @@
-"""What Prometheus reads from one server."""
+"""What Prometheus reads: of one server, or of several workers that share a port.
 
+Workers keep their numbers in files of one folder, which each of them reads when it is asked for the metrics of all
+(prometheus_client's multi-process mode). There counters and histograms add up by themselves; a gauge names the way
+its workers' values become one by its `multiprocess_mode`, which starts with `live`: a dead worker's value goes.
+"""
+
+import logging
+import os
 from collections.abc import Callable
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
+
+logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def share_metrics(folder: Path, worker: int) -> None:
+    """Keeps the metrics that are made from now on in files of the folder, where the other workers find them.
+
+    A worker that replaces a dead one goes on with its predecessor's files: counters never fall, and however often
+    workers are replaced there are no more files.
+
+    Args:
+        folder: exists, and is the same for all workers.
+        worker: this process's number, which no other living process has.
+    """
+    os.environ[_FOLDER_VARIABLE] = str(folder)
+    values.ValueClass = values.MultiProcessValue(lambda: worker)
 
 
 class Metrics:
@@ -15,6 +41,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._watched: list[tuple[Gauge, Callable[[], float]]] = []
         r = self.registry
         self.requests = Counter(
             "eabs_requests_total", "HTTP requests answered", ["route", "method", "status"], registry=r
@@ -22,7 +49,9 @@ class Metrics:
         self.request_seconds = Histogram(
             "eabs_request_seconds", "Time to answer an HTTP request", ["route"], buckets=_SECONDS, registry=r
         )
-        self.queue_depth = Gauge("eabs_queue_depth", "Images waiting for inference", registry=r)
+        self.queue_depth = Gauge(
+            "eabs_queue_depth", "Images waiting for inference", multiprocess_mode="livesum", registry=r
+        )
         self.queue_wait_seconds = Histogram(
             "eabs_queue_wait_seconds", "Time an image waited for inference", buckets=_SECONDS, registry=r
         )
@@ -35,21 +64,42 @@ class Metrics:
         self.batch_failures = Counter("eabs_batch_failures_total", "Batches that raised", ["job"], registry=r)
         self.cache_hits = Counter("eabs_cache_hits_total", "Answers found in the cache", ["job"], registry=r)
         self.cache_misses = Counter("eabs_cache_misses_total", "Answers not in the cache", ["job"], registry=r)
-        self.cache_bytes = Gauge("eabs_cache_bytes", "Memory that the cache holds", registry=r)
+        self.cache_bytes = Gauge(
+            "eabs_cache_bytes", "Memory that the cache holds", multiprocess_mode="livesum", registry=r
+        )
         self.rejected = Counter("eabs_rejected_total", "Requests that got no result", ["reason"], registry=r)
         self.images = Counter("eabs_images_classified_total", "Images classified", ["model"], registry=r)
         self.predictions = Counter(
             "eabs_predictions_total", "Images by predicted class", ["model", "label"], registry=r
         )
         self.model_info = Gauge(
-            "eabs_model_info", "Models in memory, always 1", ["name", "version", "digest", "device"], registry=r
+            "eabs_model_info",
+            "Models in memory, always 1",
+            ["name", "version", "digest", "device"],
+            multiprocess_mode="livemax",
+            registry=r,
         )
-        self.ready = Gauge("eabs_ready", "1 while the server takes work", registry=r)
+        self.ready = Gauge(
+            "eabs_ready", "1 while the server, every worker of it, takes work", multiprocess_mode="livemin", registry=r
+        )
 
     def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
-        """Lets a gauge read its value when it is scraped, so that it can never drift."""
-        gauge.set_function(read)
+        """Lets a gauge take its value from `read`, at every `refresh`, so that it can never drift."""
+        self._watched.append((gauge, read))
+
+    def refresh(self) -> None:
+        """Reads the watched gauges anew, on the thread that owns what they watch. Other workers read them so too:
+        each has to refresh its own now and then, scraped or not."""
+        for gauge, read in self._watched:
+            try:
+                gauge.set(read())
+            except Exception:
+                logger.exception("a gauge could not be read")
 
     def render(self) -> bytes:
-        """All metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """All metrics in Prometheus' text format, the other workers' added; reads files where there are any."""
+        if _FOLDER_VARIABLE not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)
+        return generate_latest(together)
