@@ -12,7 +12,7 @@ from service.middleware.lingering import LingeringMiddleware
 from service.middleware.observation import ObservationMiddleware
 from service.middleware.request_id import RequestIdMiddleware
 from service.problems import install_problem_handlers
-from service.routes import certify, classify, health, models
+from service.routes import certify, classify, health, models, repository
 from service.runtime import Runtime
 from service.server import run_server
 from service.settings import Settings
@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title="E-ABS server", version=version("eabs-server"), description=_DESCRIPTION, lifespan=lifespan)
     app.state.runtime = runtime
-    for routes in (classify, certify, models, health):
+    for routes in (classify, certify, models, repository, health):
         app.include_router(routes.router)
     install_problem_handlers(app)
     # The last one added is the outermost: every answer, a refusal too, carries its request's identity.

@@ -84,6 +84,13 @@ class EngineFailed(ServiceError):
     title = "Inference failed"
 
 
+class LoadFailed(ServiceError):
+    """A published version that cannot be served; what was served before still is."""
+
+    kind = "load-failed"
+    title = "The model could not be loaded"
+
+
 class DeadlinePassed(ServiceError):
     """The answer was not there in time."""
 

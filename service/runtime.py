@@ -20,6 +20,7 @@ from service.inference.engine import Engine
 from service.inference.solver import Solved, Solver
 from service.jobs import Job, Outcome
 from service.models.catalogue import Catalogue
+from service.models.keeper import Keeper
 from service.models.served_model import ServedModel, resolve_devices
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -59,6 +60,14 @@ class Runtime:
             max_batch_size=self._max_batch_size,
             metrics=self.metrics,
         )
+        self.keeper = Keeper(
+            store=self.store,
+            engine=self._engine,
+            catalogue=self.catalogue,
+            metrics=self.metrics,
+            warm_batch=self._max_batch_size,
+        )
+        self._following: asyncio.Task[None] | None = None
         self._solver = Solver(cache=self.cache, batcher=self._batcher, metrics=self.metrics)
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
         self.metrics.watch(self.metrics.queue_depth, lambda: self._batcher.depth)
@@ -68,17 +77,14 @@ class Runtime:
     async def start(self) -> None:
         """Loads and warms the models, then takes work. A failure is logged and leaves the state `failed`."""
         try:
-            for reference in self.settings.references:
-                model = await self._engine.load(reference, warm_batch=self._max_batch_size)
-                self.catalogue.add(model)
-                device = str(model.classifiers.latent.device)
-                self.metrics.model_info.labels(model.name, model.version, model.digest, device).set(1)
-                logger.info("serving %s %s on %s", model.name, model.version, device)
+            await self.keeper.start(self.settings.references)
         except Exception:
             self.state = "failed"
             logger.exception("the models could not be loaded")
             return
         self._batcher.start()
+        if self.settings.poll_s:
+            self._following = asyncio.create_task(self.keeper.follow(self.settings.poll_s), name="follow")
         if self.state == "starting":
             self.state = "ready"
 
@@ -94,6 +100,9 @@ class Runtime:
     async def stop(self) -> None:
         """Finishes the accepted work and ends the threads."""
         self.announce_drain()
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         await self._batcher.drain()
         await self._engine.close()
         await asyncio.to_thread(self._decoders.shutdown, wait=True, cancel_futures=True)
@@ -106,6 +115,8 @@ class Runtime:
                 "draining": "The server is about to end.",
                 "failed": "The models could not be loaded; the server's log has the cause.",
             }[self.state]
+        if not any(self.catalogue):
+            return "No model is loaded."
         if not self._batcher.alive:
             return "The engine has ended."
         if self._batcher.running_s > self.settings.stall_s:

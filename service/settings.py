@@ -1,7 +1,5 @@
 """What an operator can set, by `EABS_*` environment variables or arguments."""
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,34 +7,11 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_store import BUNDLED, default_cache
+from service.models.reference import ModelReference
 
-_REFERENCE = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]{0,63})(@(?P<version>[a-z0-9][a-z0-9._-]{0,63}))?")
 _DEVICE = r"auto|cpu|cuda(:\d+)?"
 
 MiB = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class ModelReference:
-    """A model to serve: its name, and a version or an alias (none: the store's choice)."""
-
-    name: str
-    version: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "ModelReference":
-        """Reads `name` or `name@version`.
-
-        Raises:
-            ValueError: it is neither.
-        """
-        match = _REFERENCE.fullmatch(text)
-        if match is None:
-            raise ValueError(f"expected name or name@version, got {text!r}")
-        return cls(match["name"], match["version"])
-
-    def __str__(self) -> str:
-        return self.name if self.version is None else f"{self.name}@{self.version}"
 
 
 class Settings(BaseSettings):
@@ -50,6 +25,9 @@ class Settings(BaseSettings):
     store: Path = Field(BUNDLED, description="The model store's folder")
     cache_dir: Path | None = Field(
         default_factory=default_cache, description="Where what is prepared of each model is kept between starts"
+    )
+    poll_s: float = Field(
+        10.0, ge=0, description="How often the store is asked whether an alias has moved, in s; 0 is never"
     )
     device: Annotated[str, Field(pattern=f"^({_DEVICE})$")] = Field(
         "auto", description="cpu, cuda:N, cuda for every GPU, or auto: every GPU, or the CPU where there is none"

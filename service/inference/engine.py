@@ -1,4 +1,7 @@
-"""Where inference happens: one place after another takes a batch, a CPU core or a whole GPU each."""
+"""Where inference happens: one place after another takes a batch, a CPU core or a whole GPU each.
+
+A model is freed when nobody holds its ServedModel any more: the engine itself does not keep it alive.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,24 +9,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
 
 from model_store import ModelStore
 from service.jobs import Classifiers, Floats, Job
+from service.models.reference import ModelReference
 from service.models.served_model import ServedModel, load_model, warm_up
-from service.settings import ModelReference
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Place:
-    """One batch at a time is worked on here; the models are those of the device."""
+    """One batch at a time is worked on here; the models are those of the device, while somebody serves them."""
 
     device: torch.device
-    models: dict[str, Classifiers] = field(repr=False)
+    models: WeakValueDictionary[str, Classifiers] = field(repr=False)
 
 
 class Engine:
@@ -41,7 +45,7 @@ class Engine:
         self._store = store
         self._cache_dir = cache_dir
         self._threads = threads
-        self._copies: list[Place] = [Place(device, {}) for device in devices]
+        self._copies: list[Place] = [Place(device, WeakValueDictionary()) for device in devices]
         self._places = [copy for copy in self._copies for _ in range(threads if copy.device.type == "cpu" else 1)]
         self._free: asyncio.Queue[Place] = asyncio.Queue()
         for place in self._places:
@@ -49,6 +53,10 @@ class Engine:
         # Each place computes alone: what is spread over cores waits for the slowest (eabs/workers.py).
         self._pool = ThreadPoolExecutor(
             len(self._places), thread_name_prefix="engine", initializer=torch.set_num_threads, initargs=(1,)
+        )
+        # A model that is loaded while others answer takes no place from them.
+        self._loader = ThreadPoolExecutor(
+            1, thread_name_prefix="loader", initializer=torch.set_num_threads, initargs=(1,)
         )
 
     @property
@@ -61,8 +69,9 @@ class Engine:
 
         Raises:
             ModelStoreError: it is not there, or not what was published.
+            RuntimeError: it does not answer, or does not fit the device's memory.
         """
-        return await self._aside(lambda: self._load(reference, warm_batch))
+        return await asyncio.get_running_loop().run_in_executor(self._loader, self._load, reference, warm_batch)
 
     async def run(self, job: Job[Any], images: Sequence[Floats]) -> Sequence[Any]:
         """The job's answers for images (C, H, W), one each, from the first place that is free."""
@@ -74,17 +83,18 @@ class Engine:
 
     async def close(self) -> None:
         """Lets the places finish what they do, and ends their threads."""
-        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+        for pool in (self._loader, self._pool):
+            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
     def _load(self, reference: ModelReference, warm_batch: int) -> ServedModel:
-        loaded = []
-        for copy in self._copies:
-            model = load_model(
-                self._store, reference, device=copy.device, cache_dir=self._cache_dir, threads=self._threads
-            )
-            copy.models[model.digest] = model.classifiers
-            loaded.append(replace(model, sample_s=warm_up(model, batch_size=warm_batch)))
-        return loaded[0]
+        models = [self._load_copy(reference, copy, warm_batch) for copy in self._copies]
+        return replace(models[0], replicas=tuple(model.classifiers for model in models))
+
+    def _load_copy(self, reference: ModelReference, copy: Place, warm_batch: int) -> ServedModel:
+        model = load_model(self._store, reference, device=copy.device, cache_dir=self._cache_dir, threads=self._threads)
+        model = replace(model, sample_s=warm_up(model, batch_size=warm_batch))
+        copy.models[model.digest] = model.classifiers
+        return model
 
     async def _aside(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -1,7 +1,6 @@
 """A model in memory, ready to answer."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,20 +23,20 @@ from service.jobs import (
     Scores,
     base_predict,
 )
-from service.settings import ModelReference
+from service.models.reference import ModelReference
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A loaded version, its aliases at the time of loading, and its classifiers; `sample_s` is how long one sample of
-    randomised smoothing takes, in s, as `warm_up` measured it."""
+    """A loaded version and its classifiers. `replicas` are its copies on every device; `sample_s` is how long one
+    sample of randomised smoothing takes, in s, as `warm_up` measured it."""
 
     name: str
     version: str
     digest: str
     manifest: Manifest
     classifiers: Classifiers = field(repr=False)
-    aliases: Mapping[str, str]
+    replicas: tuple[Classifiers, ...] = field(default=(), repr=False)
     sample_s: float = 0.0
 
     @property
@@ -77,10 +76,6 @@ class ServedModel:
         """The effort of a request that names none."""
         return self.manifest.default_effort
 
-    def answers_to(self, reference: str) -> bool:
-        """Whether a request for this version or alias means this model."""
-        return reference == self.version or self.aliases.get(reference) == self.version
-
 
 def load_model(
     store: ModelStore, reference: ModelReference, *, device: torch.device, cache_dir: Path | None, threads: int
@@ -97,7 +92,6 @@ def load_model(
         digest=loaded.digest,
         manifest=loaded.manifest,
         classifiers=Classifiers(prepare_inference(loaded, cache=cache_dir, threads=threads), loaded.prototypes),
-        aliases=store.aliases(reference.name),
     )
 
 
@@ -108,8 +102,16 @@ def warm_up(model: ServedModel, *, batch_size: int) -> float:
         How long one sample of randomised smoothing takes, in s.
 
     Raises:
-        RuntimeError: an answer is not a number.
+        RuntimeError: it cannot answer, or an answer is not a number.
     """
+    try:
+        _answer_once(model, batch_size)
+        return _time_of_a_sample(model)
+    except Exception as error:
+        raise RuntimeError(f"{model.name} {model.version}: expected answers to black images, got {error!r}") from error
+
+
+def _answer_once(model: ServedModel, batch_size: int) -> None:
     classifiers = model.classifiers
     for count in sorted({1, batch_size}):
         images = torch.zeros(count, *model.shape)
@@ -118,14 +120,13 @@ def warm_up(model: ServedModel, *, batch_size: int) -> float:
             jobs.append(ClassifyByPrototypes(model.digest, explain=True))
         for scores in (scores for job in jobs for scores in job.run(classifiers, images)):
             if not np.isfinite(scores.scores).all():
-                raise RuntimeError(f"{model.name} {model.version}: expected finite scores, got {scores.scores}")
+                raise ValueError(f"expected finite scores, got {scores.scores}")
     # One step walks the same path as many.
     image = torch.zeros(1, *model.shape)
     Classify(model.digest, replace(PAPER_SETTINGS, steps=1), explain=True).run(classifiers, image)
     CertifyExactInference(model.digest, replace(EXACT_INFERENCE, steps=1)).run(classifiers, image)
     if model.has_prototypes:
         CertifyFiniteBank(model.digest).run(classifiers, image)
-    return _time_of_a_sample(model)
 
 
 def _time_of_a_sample(model: ServedModel) -> float:

@@ -74,10 +74,14 @@ class Metrics:
         )
         self.model_info = Gauge(
             "eabs_model_info",
-            "Models in memory, always 1",
+            "1 for a model that is served, 0 for one that was",
             ["name", "version", "digest", "device"],
             multiprocess_mode="livemax",
             registry=r,
+        )
+        self.model_loads = Counter("eabs_model_loads_total", "Versions loaded", ["model", "outcome"], registry=r)
+        self.refresh_failures = Counter(
+            "eabs_model_refresh_failures_total", "Times that following the store failed", ["model"], registry=r
         )
         self.ready = Gauge(
             "eabs_ready", "1 while the server, every worker of it, takes work", multiprocess_mode="livemin", registry=r

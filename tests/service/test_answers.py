@@ -11,9 +11,9 @@ from model_store import ModelStore
 from service.answers import Certified, certification, classification, posterior
 from service.images.served_image import ServedImage
 from service.jobs import Bounds, CertifyExactInference, CertifyFiniteBank, CertifySmoothing, Scores
+from service.models.reference import ModelReference
 from service.models.served_model import ServedModel, load_model
 from service.schemas import ClassScore, ExplainedClassScore
-from service.settings import ModelReference
 
 IMAGE = ServedImage(np.zeros((1, 28, 28), np.float32), "sha256:0")
 SCORES = Scores(np.arange(10, 0, -1, dtype=np.float32), np.arange(10, dtype=np.float32), np.arange(10) < 3)

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.settings import ModelReference, Settings
+from service.models.reference import ModelReference
+from service.settings import Settings
 
 
 def test_every_setting_is_described() -> None:

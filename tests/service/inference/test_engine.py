@@ -12,8 +12,8 @@ from torch import Tensor
 from model_store import BUNDLED, ModelStore
 from service.inference.engine import Engine
 from service.jobs import Classifiers, Classify, Job, Outcome
+from service.models.reference import ModelReference
 from service.models.served_model import resolve_devices
-from service.settings import ModelReference
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,162 @@
+"""Keeps in memory what the settings ask for, as the store moves on.
+
+    store: production -> 2     load 2 beside 1 -> verified? warm? -> serve 2; 1 goes with its last request
+                                                  otherwise       -> 1 stays; tried again later
+
+A reference to a version stays as it is; one to an alias, or to none, follows the store.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from model_store import ModelStore, ModelStoreError
+from service.inference.engine import Engine
+from service.models.catalogue import Catalogue
+from service.models.reference import ModelReference
+from service.models.served_model import ServedModel
+from service.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+_RETRY_LIMITS_S = (10.0, 600.0)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """How often a version could not be loaded in a row, and when it may be tried again."""
+
+    count: int
+    not_before: float
+
+
+class Keeper:
+    """Loads, swaps and unloads models, one at a time. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: ModelStore,
+        engine: Engine,
+        catalogue: Catalogue,
+        metrics: Metrics,
+        warm_batch: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Args:
+        store: where models come from.
+        engine: what they answer on.
+        catalogue: what is kept as the store says.
+        metrics: what is told of every load.
+        warm_batch: the largest batch that a model answers before it is served.
+        clock: in s.
+        """
+        self._store = store
+        self._engine = engine
+        self._catalogue = catalogue
+        self._metrics = metrics
+        self._warm_batch = warm_batch
+        self._clock = clock
+        self._wanted: dict[ModelReference, None] = {}
+        self._failures: dict[tuple[str, str], _Failure] = {}
+        self._complaints: dict[ModelReference, str] = {}
+        self._turn = asyncio.Lock()
+
+    async def start(self, references: Iterable[ModelReference]) -> None:
+        """Serves these references.
+
+        Raises:
+            ModelStoreError, RuntimeError: the first that cannot be served.
+        """
+        for reference in references:
+            await self.load(reference)
+
+    async def follow(self, every_s: float) -> None:
+        """Asks the store again and again what the references mean; never returns, never raises."""
+        while True:
+            await asyncio.sleep(every_s)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Follows the store once. What fails is logged and counted, and leaves what is served as it is."""
+        async with self._turn:
+            for reference in list(self._wanted):
+                try:
+                    await self._bring(reference)
+                except (ModelStoreError, RuntimeError, OSError) as error:
+                    self._complain(reference, error)
+                except Exception:
+                    logger.exception("%s: an unexpected error", reference)
+                else:
+                    self._complaints.pop(reference, None)
+
+    async def load(self, reference: ModelReference) -> None:
+        """Serves what the reference means now, and what it will mean.
+
+        Raises:
+            ModelStoreError: it is not there, or not what was published.
+            RuntimeError: it does not answer, or does not fit the device's memory.
+        """
+        async with self._turn:
+            self._failures = {key: value for key, value in self._failures.items() if key[0] != reference.name}
+            await self._bring(reference)
+            self._wanted[reference] = None
+
+    async def unload(self, name: str) -> bool:
+        """Serves nothing of this name any more; requests under way are answered. Whether anything was served."""
+        async with self._turn:
+            self._wanted = {reference: None for reference in self._wanted if reference.name != name}
+            gone = self._catalogue.remove(name)
+            for model in gone:
+                self._note(model, served=False)
+            return bool(gone)
+
+    async def _bring(self, reference: ModelReference) -> None:
+        name = reference.name
+        version = await asyncio.to_thread(self._store.resolve, name, reference.version)
+        before = self._catalogue.get(reference)
+        if before is None or before.version != version:
+            model = self._catalogue.loaded(name, version) or await self._load(ModelReference(name, version))
+            if model is not None:
+                self._swap(reference, before, model)
+        self._catalogue.point(name, await asyncio.to_thread(self._store.aliases, name))
+
+    async def _load(self, reference: ModelReference) -> ServedModel | None:
+        """A version in memory; None while it is too early to try again what failed."""
+        key = (reference.name, reference.version or "")
+        failed = self._failures.get(key, _Failure(0, 0.0))
+        if failed.count and self._clock() < failed.not_before:
+            return None
+        try:
+            model = await self._engine.load(reference, warm_batch=self._warm_batch)
+        except (ModelStoreError, RuntimeError):
+            low, high = _RETRY_LIMITS_S
+            self._failures[key] = _Failure(failed.count + 1, self._clock() + min(high, low * 2**failed.count))
+            self._metrics.model_loads.labels(reference.name, "failed").inc()
+            raise
+        self._failures.pop(key, None)
+        self._metrics.model_loads.labels(reference.name, "loaded").inc()
+        return model
+
+    def _complain(self, reference: ModelReference, error: Exception) -> None:
+        """Counts a failure, and logs it unless the last one was the same: a store may be away for hours."""
+        self._metrics.refresh_failures.labels(reference.name).inc()
+        if self._complaints.get(reference) != str(error):
+            self._complaints[reference] = str(error)
+            stays = self._catalogue.get(reference)
+            serves = "nothing" if stays is None else f"version {stays.version}"
+            logger.error("%s: could not be brought up to date, %s stays: %s", reference, serves, error)
+
+    def _swap(self, reference: ModelReference, before: ServedModel | None, model: ServedModel) -> None:
+        self._catalogue.put(reference, model)
+        if before is not None and self._catalogue.loaded(before.name, before.version) is None:
+            self._note(before, served=False)
+        self._note(model, served=True)
+        instead = "" if before is None else f" instead of version {before.version}"
+        logger.info("serving %s version %s (%s)%s", reference, model.version, model.digest, instead)
+
+    def _note(self, model: ServedModel, *, served: bool) -> None:
+        device = str(model.classifiers.latent.device)
+        self._metrics.model_info.labels(model.name, model.version, model.digest, device).set(float(served))

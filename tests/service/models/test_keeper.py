@@ -1,0 +1,176 @@
+import asyncio
+import gc
+import logging
+import weakref
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from model_store import CorruptVersion, ModelStore
+from service.errors import NotFound
+from service.models.reference import ModelReference
+from service.runtime import Runtime
+from service.settings import Settings
+from tests.service.models.publishing import damage, publish
+
+Test = Callable[[Runtime], Awaitable[None]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    """A store with version 1 of mnist in production."""
+    store = ModelStore(tmp_path / "store")
+    publish(store)
+    return store
+
+
+def with_runtime(settings: Settings, store: ModelStore, test: Test, *, models: str = "mnist@production") -> None:
+    """Runs a test with a started runtime on the store, which does not follow it by itself."""
+
+    async def run() -> None:
+        runtime = Runtime(settings.model_copy(update={"store": store.root, "models": models, "poll_s": 0}))
+        await runtime.start()
+        try:
+            await test(runtime)
+        finally:
+            await runtime.stop()
+
+    asyncio.run(run())
+
+
+def served(runtime: Runtime, reference: str | None = None) -> str:
+    return runtime.catalogue.find("mnist", reference).version
+
+
+def test_an_alias_that_moves_is_followed(settings: Settings, store: ModelStore) -> None:
+    async def test(runtime: Runtime) -> None:
+        publish(store, seed=1)
+        assert served(runtime) == "1"
+        await runtime.keeper.refresh()
+        assert (served(runtime), served(runtime, "production"), served(runtime, "2")) == ("2", "2", "2")
+        store.set_alias("mnist", "production", "1")
+        await runtime.keeper.refresh()
+        assert served(runtime) == "1"
+
+    with_runtime(settings, store, test)
+
+
+def test_a_reference_to_a_version_stays_where_it_is(settings: Settings, store: ModelStore) -> None:
+    async def test(runtime: Runtime) -> None:
+        publish(store, seed=1)
+        await runtime.keeper.refresh()
+        assert served(runtime) == "1"
+
+    with_runtime(settings, store, test, models="mnist@1")
+
+
+def test_several_versions_are_served_at_once(settings: Settings, store: ModelStore) -> None:
+    publish(store, seed=1, alias="next")
+
+    async def test(runtime: Runtime) -> None:
+        assert [model.version for model in runtime.catalogue] == ["1", "2"]
+        assert (served(runtime), served(runtime, "next"), served(runtime, "1")) == ("1", "2", "1")
+
+    with_runtime(settings, store, test, models="mnist@production,mnist@next")
+
+
+def test_a_damaged_version_is_not_served_and_a_good_one_after_it_is(
+    settings: Settings, store: ModelStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(runtime: Runtime) -> None:
+        damage(store, publish(store, seed=1))
+        with caplog.at_level(logging.ERROR):
+            await runtime.keeper.refresh()
+        assert served(runtime) == served(runtime, "production") == "1"
+        assert "version 1 stays: mnist/2/weights.safetensors: expected sha256:" in caplog.text
+        publish(store, seed=2)
+        await runtime.keeper.refresh()
+        assert served(runtime) == "3"
+
+    with_runtime(settings, store, test)
+
+
+def test_a_version_that_cannot_answer_is_rolled_back(
+    settings: Settings, store: ModelStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(runtime: Runtime) -> None:
+        publish(store, seed=1, weight_scale=1e30)
+        with caplog.at_level(logging.ERROR):
+            await runtime.keeper.refresh()
+        assert served(runtime) == "1"
+        assert "version 1 stays: mnist 2: expected answers to black images, got ValueError" in caplog.text
+
+    with_runtime(settings, store, test)
+
+
+def test_what_could_not_be_loaded_is_not_tried_at_every_turn(settings: Settings, store: ModelStore) -> None:
+    async def test(runtime: Runtime) -> None:
+        damage(store, publish(store, seed=1))
+        for _ in range(3):
+            await runtime.keeper.refresh()
+        failed = runtime.metrics.registry.get_sample_value(
+            "eabs_model_loads_total", {"model": "mnist", "outcome": "failed"}
+        )
+        assert failed == 1
+
+    with_runtime(settings, store, test)
+
+
+def test_who_asks_for_a_load_is_told_at_every_try_why_it_fails(settings: Settings, store: ModelStore) -> None:
+    async def test(runtime: Runtime) -> None:
+        damage(store, publish(store, seed=1))
+        for _ in range(2):
+            with pytest.raises(CorruptVersion):
+                await runtime.keeper.load(ModelReference("mnist", "production"))
+        assert served(runtime) == "1"
+
+    with_runtime(settings, store, test)
+
+
+def test_a_store_that_is_gone_is_complained_of_once_and_changes_nothing(
+    settings: Settings, store: ModelStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(runtime: Runtime) -> None:
+        store.root.rename(store.root.with_name("away"))
+        with caplog.at_level(logging.ERROR):
+            for _ in range(3):
+                await runtime.keeper.refresh()
+        assert served(runtime) == "1"
+        assert caplog.text.count("could not be brought up to date") == 1
+        store.root.with_name("away").rename(store.root)
+        publish(store, seed=1)
+        await runtime.keeper.refresh()
+        assert served(runtime) == "2"
+
+    with_runtime(settings, store, test)
+
+
+def test_a_version_is_freed_when_its_last_request_is_gone(settings: Settings, store: ModelStore) -> None:
+    async def test(runtime: Runtime) -> None:
+        held = runtime.catalogue.find("mnist", None)
+        freed = weakref.ref(held.classifiers)
+        publish(store, seed=1)
+        await runtime.keeper.refresh()
+        gc.collect()
+        assert freed() is not None
+        del held
+        gc.collect()
+        assert freed() is None
+
+    with_runtime(settings, store, test)
+
+
+def test_an_unloaded_model_is_not_found_nor_followed_until_it_is_loaded(settings: Settings, store: ModelStore) -> None:
+    async def test(runtime: Runtime) -> None:
+        assert await runtime.keeper.unload("mnist") is True
+        assert await runtime.keeper.unload("mnist") is False
+        assert runtime.unready_because() == "No model is loaded."
+        await runtime.keeper.refresh()
+        with pytest.raises(NotFound):
+            served(runtime)
+        await runtime.keeper.load(ModelReference("mnist"))
+        assert served(runtime) == "1"
+        assert runtime.unready_because() is None
+
+    with_runtime(settings, store, test)
