@@ -16,12 +16,12 @@ from cli.options import settings_from
 from eabs.certificates.smoothing import SmoothingSettings
 from eabs.settings import Effort, Solver
 from model_store import ModelStore, ModelStoreError
+from service.choices import CertificateChoice, ClassifyChoice
 from service.errors import ServiceError
 from service.jobs import Classifier, Method, choose_settings
 from service.local import certify_and_compare_locally, certify_locally, classify_locally
 from service.schemas import Certificate
 from service.settings import Settings
-from service.use_cases import CertificateChoice
 
 Images = Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files.", exists=True, dir_okay=False)]
 Model = Annotated[str | None, typer.Option(help="name, name@version or name@alias [default: mnist].")]
@@ -73,22 +73,15 @@ def classify(
         fail("effort, solver: expected neither with the classifier finite-bank, which optimises nothing", usage=True)
     try:
         choose_settings(solver, effort, default="standard")
-        choice = None if certificate == "none" else CertificateChoice(certificate)
+        certified = None if certificate == "none" else CertificateChoice(certificate)
     except ValueError as error:
         fail(str(error), usage=True)
     contents = [image.read_bytes() for image in images]
     settings = _settings(model, store, device)
     try:
         with stderr.status("classifying"):
-            answer = classify_locally(
-                contents,
-                settings,
-                effort=effort,
-                solver=solver,
-                classifier=classifier,
-                certificate=choice,
-                explain=figure is not None,
-            )
+            choice = ClassifyChoice(classifier, effort, solver, certified, explain=figure is not None)
+            answer = classify_locally(contents, settings, choice=choice)
     except ServiceError as error:
         fail(str(error))
     if figure is not None:

@@ -48,6 +48,11 @@ class Certified:
     job: Certify
     bounds: Bounds
 
+    def radius(self, *, served: int) -> float:
+        """Within which L2 distance the served prediction cannot change: 0 where the certified classifier abstains or
+        predicts another class."""
+        return self.bounds.radius if self.bounds.prediction == served else 0.0
+
 
 def classification(
     model: ServedModel,
@@ -132,16 +137,15 @@ def _classes(model: ServedModel, scores: Scores, *, temperature: float) -> list[
 
 def _certificate(model: ServedModel, certified: Certified, *, served: int) -> Certificate:
     job, bounds = certified.job, certified.bounds
-    reason = _reason(model, certified, served=served)
     attack = bounds.attack_upper_bound
     return Certificate(
         kind=job.kind,
         classifier=job.classifier,
-        radius=bounds.radius if reason is None else 0.0,
+        radius=certified.radius(served=served),
         sound=job.sound,
         confidence=job.confidence,
         assumption=job.assumption,
-        reason=reason,
+        reason=_reason(model, certified, served=served),
         attack_upper_bound=None if attack is None or math.isinf(attack) else attack,
         seed=job.seed,
     )

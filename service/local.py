@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from eabs.settings import Effort, Solver
 from service import use_cases
+from service.choices import CertificateChoice, ClassifyChoice
 from service.errors import NotReady
 from service.images.served_image import ServedImage
 from service.jobs import Classifier
@@ -23,16 +23,7 @@ class LocalService:
 
     runtime: Runtime
 
-    async def classify(
-        self,
-        images: Sequence[bytes],
-        *,
-        effort: Effort | None = None,
-        solver: Solver = "quasi-newton",
-        classifier: Classifier = "latent",
-        certificate: use_cases.CertificateChoice | None = None,
-        explain: bool = False,
-    ) -> ClassifyAnswer:
+    async def classify(self, images: Sequence[bytes], *, choice: ClassifyChoice) -> ClassifyAnswer:
         """Classifies encoded images (PNG, JPEG, WebP).
 
         Raises:
@@ -40,20 +31,10 @@ class LocalService:
             ServiceError: one of them cannot be decoded; inference failed.
         """
         model = self.runtime.model(None, None)
-        read = partial(self._read, images)
-        return await use_cases.classify(
-            self.runtime,
-            model,
-            read,
-            classifier=classifier,
-            effort=effort,
-            solver=solver,
-            certificate=certificate,
-            explain=explain,
-        )
+        return await use_cases.classify(self.runtime, model, partial(self._read, images), choice=choice)
 
     async def certify(
-        self, images: Sequence[bytes], *, choice: use_cases.CertificateChoice, classifier: Classifier = "latent"
+        self, images: Sequence[bytes], *, choice: CertificateChoice, classifier: Classifier = "latent"
     ) -> CertifyAnswer:
         """Certifies encoded images (PNG, JPEG, WebP).
 
@@ -65,9 +46,7 @@ class LocalService:
             self.runtime, model, partial(self._read, images), choice=choice, classifier=classifier
         )
 
-    async def compare_certificates(
-        self, image: bytes, *, choice: use_cases.CertificateChoice
-    ) -> list[ImageCertification]:
+    async def compare_certificates(self, image: bytes, *, choice: CertificateChoice) -> list[ImageCertification]:
         """Certifies an encoded image by every method that the model has, and attacks each classifier certified.
 
         Each is held against the served prediction of its own kind, so that classifiers that differ do not make it 0.
@@ -113,27 +92,13 @@ async def local_service(settings: Settings) -> AsyncIterator[LocalService]:
 
 
 def classify_locally(
-    images: Sequence[bytes],
-    settings: Settings,
-    *,
-    effort: Effort | None = None,
-    solver: Solver = "quasi-newton",
-    classifier: Classifier = "latent",
-    certificate: use_cases.CertificateChoice | None = None,
-    explain: bool = False,
+    images: Sequence[bytes], settings: Settings, *, choice: ClassifyChoice | None = None
 ) -> ClassifyAnswer:
     """Classifies encoded images with the first model of the settings; blocks until it is done."""
 
     async def run() -> ClassifyAnswer:
         async with local_service(settings) as service:
-            return await service.classify(
-                images,
-                classifier=classifier,
-                effort=effort,
-                solver=solver,
-                certificate=certificate,
-                explain=explain,
-            )
+            return await service.classify(images, choice=choice or ClassifyChoice())
 
     return asyncio.run(run())
 
@@ -142,7 +107,7 @@ def certify_locally(
     images: Sequence[bytes],
     settings: Settings,
     *,
-    choice: use_cases.CertificateChoice,
+    choice: CertificateChoice,
     classifier: Classifier = "latent",
 ) -> CertifyAnswer:
     """Certifies encoded images with the first model of the settings; blocks until it is done."""
@@ -158,7 +123,7 @@ def certify_and_compare_locally(
     images: Sequence[bytes],
     settings: Settings,
     *,
-    choice: use_cases.CertificateChoice,
+    choice: CertificateChoice,
     classifier: Classifier = "latent",
 ) -> tuple[CertifyAnswer, list[ImageCertification]]:
     """The answer of `certify_locally`, and the first image certified by every method that the model has."""

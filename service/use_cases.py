@@ -1,33 +1,18 @@
 """What the server does for its clients: classify images, certify images. The routes and the command line share it."""
 
 import math
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eabs.certificates.smoothing import SmoothingSettings
-from eabs.settings import Effort, Solver
 from service.answers import Certified, certification, classification, identity_of_model
+from service.choices import CertificateChoice, ClassifyChoice
 from service.deadline import NO_DEADLINE, Deadline
 from service.errors import Invalid
 from service.images.served_image import ServedImage
 from service.inference.solver import Solved
-from service.jobs import (
-    Bounds,
-    Certify,
-    CertifyExactInference,
-    CertifyFiniteBank,
-    CertifySmoothing,
-    Classifier,
-    Classify,
-    ClassifyByPrototypes,
-    Job,
-    Method,
-    Scores,
-    choose_settings,
-)
+from service.jobs import Bounds, Certify, CertifySmoothing, Classifier, Scores
 from service.middleware.request_id import current_request_id
 from service.models.served_model import ServedModel
 from service.runtime import Runtime
@@ -35,63 +20,40 @@ from service.schemas import CertifyAnswer, ClassifyAnswer, ImageCertification, I
 
 Read = Callable[[], Awaitable[Sequence[ServedImage]]]
 
-_DEFAULTS = SmoothingSettings()
-
 
 @dataclass(frozen=True)
-class CertificateChoice:
-    """The certificate that a caller asks for; the smoothing settings are used by smoothing alone.
+class Findings:
+    """What the engine found about the images of one request, in their order.
 
-    `bracket` adds an attack's upper bound. `seed` is of the noise: None draws one that nobody could know before.
+    `certify_job` is None and `bounds` empty where no certificate was asked for; `decode_s` is what reading took, in s.
     """
 
-    method: Method
-    bracket: bool = False
-    sigma: float = _DEFAULTS.sigma
-    n0: int = _DEFAULTS.n0
-    n: int = _DEFAULTS.n
-    alpha: float = _DEFAULTS.alpha
-    seed: int | None = None
+    images: Sequence[ServedImage]
+    scores: Sequence[Solved[Scores]]
+    certify_job: Certify | None
+    bounds: Sequence[Solved[Bounds]]
+    decode_s: float
 
-    def job(self, model: ServedModel) -> Certify:
-        """The job that makes the certificate.
-
-        Raises:
-            Invalid: the model has no prototype bank, and the certificate is of one.
-        """
-        if self.method == "exact-inference":
-            return CertifyExactInference(model.digest, bracket=self.bracket)
-        if self.method == "finite-bank":
-            _check_prototypes(model)
-            return CertifyFiniteBank(model.digest, bracket=self.bracket)
-        seed = secrets.randbits(32) if self.seed is None else self.seed
-        settings = SmoothingSettings(sigma=self.sigma, n0=self.n0, n=self.n, alpha=self.alpha, seed=seed)
-        return CertifySmoothing(model.digest, settings, model.smoothing_base, bracket=self.bracket)
+    def certified(self, index: int) -> Certified | None:
+        """The certificate of one image, where one was asked for."""
+        return None if self.certify_job is None else Certified(self.certify_job, self.bounds[index].outcome)
 
 
-async def classify(
+async def find(
     runtime: Runtime,
     model: ServedModel,
     read: Read,
     *,
-    classifier: Classifier = "latent",
-    effort: Effort | None = None,
-    solver: Solver = "quasi-newton",
-    certificate: CertificateChoice | None = None,
-    explain: bool = False,
+    choice: ClassifyChoice,
     deadline: Deadline = NO_DEADLINE,
-) -> ClassifyAnswer:
-    """Reads and classifies images.
+) -> Findings:
+    """Reads images, classifies them, and certifies them where that is asked for.
 
     Args:
         runtime: a started one.
         model: who answers.
         read: decodes the images.
-        classifier: what decides.
-        effort: how long latent inference optimises; None is the model's default.
-        solver: `quasi-newton`, or `adam` for the paper's inference, which has no efforts.
-        certificate: which certificate to add.
-        explain: whether to add every class's best reconstruction, or its nearest prototype.
+        choice: what decides, and what is added.
         deadline: what would be answered later is not begun.
 
     Raises:
@@ -99,8 +61,8 @@ async def classify(
         Invalid: the model does not have what is asked for, or it would take too long.
         ServiceError: as decoding and `Runtime.solve` do.
     """
-    job = _classify_job(model, classifier, effort=effort, solver=solver, explain=explain)
-    certify_job = None if certificate is None else certificate.job(model)
+    job = choice.job(model)
+    certify_job = None if choice.certificate is None else choice.certificate.job(model)
     started = time.perf_counter()
     images = await read()
     decode_s = time.perf_counter() - started
@@ -111,6 +73,19 @@ async def classify(
         label = model.labels[scores.outcome.prediction]
         runtime.metrics.predictions.labels(model.name, label).inc()
     runtime.metrics.images.labels(model.name).inc(len(images))
+    return Findings(images, solved, certify_job, bounds, decode_s)
+
+
+async def classify(
+    runtime: Runtime,
+    model: ServedModel,
+    read: Read,
+    *,
+    choice: ClassifyChoice,
+    deadline: Deadline = NO_DEADLINE,
+) -> ClassifyAnswer:
+    """Reads and classifies images, with the arguments and the errors of `find`."""
+    found = await find(runtime, model, read, choice=choice, deadline=deadline)
 
     def answers() -> list[ImageClassification]:
         return [
@@ -118,18 +93,18 @@ async def classify(
                 model,
                 image,
                 scores.outcome,
-                classifier=classifier,
-                certified=Certified(certify_job, bounds[index].outcome) if certify_job else None,
-                cached=_cached(scores, bounds, index),
+                classifier=choice.classifier,
+                certified=found.certified(index),
+                cached=_cached(scores, found.bounds, index),
             )
-            for index, (image, scores) in enumerate(zip(images, solved, strict=True))
+            for index, (image, scores) in enumerate(zip(found.images, found.scores, strict=True))
         ]
 
     return ClassifyAnswer(
         request_id=current_request_id(),
         model=identity_of_model(model),
         results=await runtime.aside(answers),
-        timing_ms=_timing(decode_s, solved, bounds),
+        timing_ms=_timing(found.decode_s, found.scores, found.bounds),
     )
 
 
@@ -149,7 +124,7 @@ async def certify(
         Invalid: the model does not have what is asked for, or it would take too long.
         ServiceError: as decoding and `Runtime.solve` do.
     """
-    serve_job = _classify_job(model, classifier)
+    serve_job = ClassifyChoice(classifier).job(model)
     job = choice.job(model)
     started = time.perf_counter()
     images = await read()
@@ -178,27 +153,6 @@ async def certify(
         results=await runtime.aside(answers),
         timing_ms=_timing(decode_s, served, bounds),
     )
-
-
-def _classify_job(
-    model: ServedModel,
-    classifier: Classifier,
-    *,
-    effort: Effort | None = None,
-    solver: Solver = "quasi-newton",
-    explain: bool = False,
-) -> Job[Scores]:
-    if classifier == "finite-bank":
-        _check_prototypes(model)
-        return ClassifyByPrototypes(model.digest, explain=explain)
-    return Classify(model.digest, choose_settings(solver, effort, default=model.default_effort), explain=explain)
-
-
-def _check_prototypes(model: ServedModel) -> None:
-    if not model.has_prototypes:
-        raise Invalid(
-            f"finite-bank: expected a model with a prototype bank, got {model.name} {model.version}, which has none"
-        )
 
 
 def _check_estimate(runtime: Runtime, model: ServedModel, job: Certify | None, images: int, *, limit_s: float) -> float:

@@ -33,16 +33,7 @@ async def post_classify(
     deadline = deadline_of(runtime.settings, timeout_ms)
 
     async def work(body: bytes) -> ClassifyAnswer:
-        return await classify(
-            runtime,
-            model,
-            partial(runtime.read_images, body, content_type, model),
-            effort=query.effort,
-            solver=query.solver,
-            classifier=query.classifier,
-            certificate=None if query.certificate == "none" else query.choice(query.certificate),
-            explain=query.explain,
-            deadline=deadline,
-        )
+        read = partial(runtime.read_images, body, content_type, model)
+        return await classify(runtime, model, read, choice=query.classification(), deadline=deadline)
 
     return json_response(await answer_body(request, runtime, work, deadline=deadline))

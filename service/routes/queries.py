@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eabs.certificates.smoothing import SmoothingSettings
 from eabs.settings import Effort, Solver
+from service.choices import CertificateChoice, ClassifyChoice
 from service.jobs import Classifier, Method, choose_settings
-from service.use_cases import CertificateChoice
 
 _DEFAULTS = SmoothingSettings()
 
@@ -96,6 +96,11 @@ class ClassifyQuery(CertificateQuery):
         if self.certificate != "none":
             self.choice(self.certificate)
         return self
+
+    def classification(self) -> ClassifyChoice:
+        """What the query asks of /classify."""
+        certificate = None if self.certificate == "none" else self.choice(self.certificate)
+        return ClassifyChoice(self.classifier, self.effort, self.solver, certificate, self.explain)
 
 
 class CertifyQuery(CertificateQuery):

@@ -1,10 +1,10 @@
 import httpx
 import pytest
 
+from service.choices import CertificateChoice, ClassifyChoice
 from service.errors import NotReady, Unsupported
 from service.local import certify_locally, classify_locally
 from service.settings import Settings
-from service.use_cases import CertificateChoice
 from tests.service.api import post_form
 from tests.service.pictures import random_png
 
@@ -12,7 +12,9 @@ FILES = [random_png(400), random_png(401, (40, 40, 4))]
 
 
 def test_it_answers_as_the_server_does(settings: Settings, client: httpx.Client) -> None:
-    local = classify_locally(FILES, settings, effort="fast", explain=True).model_dump(mode="json")
+    local = classify_locally(FILES, settings, choice=ClassifyChoice(effort="fast", explain=True)).model_dump(
+        mode="json"
+    )
     remote = post_form(client, "/classify", *FILES, effort="fast", explain="true").json()
     assert local["model"] == remote["model"]
     for ours, theirs in zip(local["results"], remote["results"], strict=True):
