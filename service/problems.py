@@ -1,4 +1,8 @@
-"""The one place where errors become HTTP: RFC 9457 `application/problem+json`."""
+"""The one place where errors become HTTP.
+
+The native routes answer with RFC 9457 `application/problem+json`, the paths of the Open Inference Protocol with the
+`{"error": "..."}` that it demands, whoever found the error: a route, a middleware, or the routing itself.
+"""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -12,10 +16,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from model_store import InvalidName, UnknownModel, UnknownVersion
-from service.errors import ClientGone, NotFound, ServiceError
+from service.errors import ClientGone, Invalid, NotFound, ServiceError
 from service.middleware.request_id import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
+_OPEN_INFERENCE = "/v2"
 _TYPE_PREFIX = "urn:eabs:problem:"
 
 
@@ -29,16 +34,26 @@ class Problem(BaseModel):
     request_id: str = Field(examples=["5f0c9d7e0c5b4c0f8a3b7d1e2f4a6b8c"])
 
 
-def problem_response(error: ServiceError) -> Response:
-    """The HTTP answer to a `ServiceError`."""
-    return _response(error.status, error.kind, error.title, error.detail, error.headers)
+class OpenInferenceError(BaseModel):
+    """An error as the Open Inference Protocol has it."""
+
+    error: str = Field(examples=["image: expected shape [B, 1, 28, 28], got [28, 28]"])
 
 
-def internal_error() -> Response:
+def error_response(path: str, error: ServiceError) -> Response:
+    """The HTTP answer to an error, in the form that clients of this path expect; for middleware too.
+
+    Args:
+        path: the request's, `scope["path"]`.
+        error: its status and headers are the answer's.
+    """
+    return _response(path, error.status, error.kind, error.title, error.detail, error.headers)
+
+
+def internal_error(path: str) -> Response:
     """The HTTP answer to an error that nobody expected; its cause stays in the log."""
-    return problem_response(
-        ServiceError("An unexpected error occurred; the server's log has it under this request id.")
-    )
+    detail = "An unexpected error occurred; the server's log has it under this request id."
+    return error_response(path, ServiceError(detail))
 
 
 def describe(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
@@ -48,6 +63,12 @@ def describe(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
         status: {"description": title, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
         for status, title in sorted(titles.items())
     }
+
+
+def describe_open_inference(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """The same of a route of the Open Inference Protocol."""
+    titles: dict[int, str] = {error.status: error.title for error in errors}
+    return {status: {"description": title, "model": OpenInferenceError} for status, title in sorted(titles.items())}
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -61,43 +82,48 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _on_client_disconnect)
 
 
-def _response(status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None) -> Response:
+def _response(
+    path: str, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None
+) -> Response:
+    if path == _OPEN_INFERENCE or path.startswith(f"{_OPEN_INFERENCE}/"):
+        error = OpenInferenceError(error=detail)
+        return Response(error.model_dump_json(), status, dict(headers or {}), "application/json")
     problem = Problem(
         type=_TYPE_PREFIX + kind, title=title, status=status, detail=detail, request_id=current_request_id()
     )
     return Response(problem.model_dump_json(), status, dict(headers or {}), MEDIA_TYPE)
 
 
-async def _on_service_error(_: Request, error: Exception) -> Response:
+async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101 - starlette dispatches by this type
-    return problem_response(error)
+    return error_response(request.scope["path"], error)
 
 
 async def _on_missing_model(request: Request, _: Exception) -> Response:
     # The store's own message names its folder, which is no client's business.
-    return problem_response(
-        NotFound(f"{request.url.path}: expected a model of the store (see /models), got another name")
-    )
+    path = request.scope["path"]
+    return error_response(path, NotFound(f"{path}: expected a model of the store (see /models), got another name"))
 
 
-async def _on_client_disconnect(_: Request, __: Exception) -> Response:
-    return problem_response(ClientGone("The client hung up before its request was complete."))
+async def _on_client_disconnect(request: Request, _: Exception) -> Response:
+    return error_response(request.scope["path"], ClientGone("The client hung up before its request was complete."))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - starlette dispatches by this type
     status = HTTPStatus(error.status_code)
-    detail = f"{request.method} {request.url.path}: {error.detail}"
+    path = request.scope["path"]
+    detail = f"{request.method} {path}: {error.detail}"
     if status is HTTPStatus.METHOD_NOT_ALLOWED and error.headers:
         detail += f"; expected {error.headers.get('Allow', 'another method')}"
     kind = status.phrase.lower().replace(" ", "-")
-    return _response(error.status_code, kind, status.phrase, detail, error.headers)
+    return _response(path, error.status_code, kind, status.phrase, detail, error.headers)
 
 
-async def _on_invalid_parameters(_: Request, error: Exception) -> Response:
+async def _on_invalid_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - starlette dispatches by this type
     detail = describe_validation(error.errors())
-    return _response(422, "invalid", "The request cannot be processed", detail, None)
+    return error_response(request.scope["path"], Invalid(detail))
 
 
 def describe_validation(errors: Sequence[Any], *, limit: int = 5) -> str:

@@ -24,7 +24,7 @@ _REASONS = {
     504: "deadline-passed",
 }
 # Probes and scrapes come every few seconds and would bury the requests that matter.
-_QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+_QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
 
 class ObservationMiddleware:
@@ -53,7 +53,7 @@ class ObservationMiddleware:
             logger.exception("an unexpected error")
             if status:
                 raise
-            await internal_error()(scope, receive, watching_send)
+            await internal_error(scope["path"])(scope, receive, watching_send)
         finally:
             self._record(scope, status or 499, time.perf_counter() - started)
 
