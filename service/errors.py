@@ -3,7 +3,7 @@
     request ------> body ------> images ---------> queue ---------> answer
        Unsupported    TooLarge      Malformed         QueueFull        DeadlinePassed
        NotReady       ClientGone    Unsupported       NotReady         EngineFailed
-                                    Invalid           NotFound
+                                    Invalid           NotFound         OutOfMemory
                                     TooLarge
 
 Each class carries the HTTP status and the title that `problems.py` answers with; `detail` names what was expected
@@ -118,3 +118,11 @@ class NotReady(_TryLater):
     status = 503
     kind = "not-ready"
     title = "The server is not ready"
+
+
+class OutOfMemory(_TryLater):
+    """The device has no memory left for one image alone: the request is in order, and the shortage may pass."""
+
+    status = 503
+    kind = "out-of-memory"
+    title = "The device has no memory left"

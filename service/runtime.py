@@ -121,7 +121,7 @@ class Runtime:
             return "The engine has ended."
         if self._batcher.running_s > self.settings.stall_s:
             return f"The engine has not answered for {self._batcher.running_s:.0f} s."
-        return None
+        return self._engine.suspect_because()
 
     def model(self, name: str | None, reference: str | None) -> ServedModel:
         """The model that a request means, if there is room for it.
@@ -161,7 +161,7 @@ class Runtime:
         """The job's answers for the images, from the cache or the engine; equal images are worked on once.
 
         Raises:
-            NotReady, QueueFull, EngineFailed, DeadlinePassed: as `Solver.solve` does.
+            NotReady, QueueFull, EngineFailed, OutOfMemory, DeadlinePassed: as `Solver.solve` does.
         """
         return await self._solver.solve(job, images, deadline=deadline)
 

@@ -1,53 +1,33 @@
 """Dynamic batching: images that wait are inferred together where their jobs are equal.
 
 A place that is free takes what waits, at once: a batch grows while all places are busy, and nobody waits for company.
-The queue is bounded in images. Jobs take turns, and within a job requests take turns, so that a request of many
-images does not hold up a request of one. Nothing here counts up and down: what waits is what the queue holds.
+The queue is bounded in images. A batch that fails is halved, and its halves are tried, until what failed is alone; one
+that does not fit into the device's memory likewise, and the size that fits is remembered.
 """
 
 import asyncio
-import itertools
 import logging
 import math
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from service.deadline import NO_DEADLINE, Deadline
-from service.errors import EngineFailed, NotReady, QueueFull, ServiceError
+from service.deadline import Deadline
+from service.errors import EngineFailed, NotReady, OutOfMemory, QueueFull, ServiceError
+from service.inference.batch_limits import BatchLimits
+from service.inference.fair_queue import Answered, FairQueue, Pending
+from service.inference.rates import Rates
 from service.jobs import Floats, Job, Outcome
 from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 A = TypeVar("A", bound=Outcome)
 
 Run = Callable[[Job[Any], Sequence[Floats]], Awaitable[Sequence[Any]]]
-"""Answers a job for images (C, H, W), one each."""
+"""Answers a job for images (C, H, W), one each. Raises OutOfMemory where they do not fit together, and NotReady where
+no images could be answered."""
 
 _RETRY_LIMITS_S = (1, 60)
-_SMOOTHING = 0.2
-
-
-@dataclass(frozen=True)
-class Answered(Generic[T]):
-    """An answer, and how long its image waited and was worked on, in seconds."""
-
-    outcome: T
-    queue_s: float
-    inference_s: float
-
-
-@dataclass(eq=False)
-class _Item:
-    job: Job[Any]
-    ticket: int
-    image: Floats
-    deadline: Deadline
-    arrived: float
-    future: asyncio.Future[Answered[Any]] = field(repr=False)
 
 
 class Batcher:
@@ -72,20 +52,19 @@ class Batcher:
         self._run = run
         self._places = places
         self._max_queue = max_queue
-        self._max_batch_size = max_batch_size
+        self._limits = BatchLimits(max_lanes=max_batch_size)
+        self._rates = Rates()
         self._metrics = metrics
-        self._queues: OrderedDict[Job[Any], OrderedDict[int, dict[_Item, None]]] = OrderedDict()
-        self._tickets = itertools.count()
+        self._queue = FairQueue()
         self._arrived = asyncio.Event()
         self._closing = False
         self._workers: list[asyncio.Task[None]] = []
-        self._running_since: dict[int, float] = {}
-        self._seconds_per_image = 0.0
+        self._running_since: dict[object, float] = {}
 
     @property
     def depth(self) -> int:
         """Images that wait."""
-        return sum(len(items) for requests in self._queues.values() for items in requests.values())
+        return len(self._queue)
 
     @property
     def alive(self) -> bool:
@@ -118,135 +97,130 @@ class Batcher:
         """
         if self._closing or not self.alive:
             raise NotReady("The server does not take work: it is starting or draining.", retry_after=5)
-        waiting = self.depth
-        if waiting + count > self._max_queue:
-            low, high = _RETRY_LIMITS_S
-            retry_after = min(high, max(low, math.ceil(waiting * self._seconds_per_image / self._places)))
-            detail = f"expected at most {self._max_queue} waiting images, got {waiting} and {count} more"
-            raise QueueFull(detail, retry_after=retry_after)
+        if self.depth + count > self._max_queue:
+            detail = f"expected at most {self._max_queue} waiting images, got {self.depth} and {count} more"
+            raise QueueFull(detail, retry_after=self._retry_after_s())
 
-    async def answer(
-        self, job: Job[A], images: Sequence[Floats], *, deadline: Deadline = NO_DEADLINE
-    ) -> list[Answered[A]]:
-        """The job's answer for every image; all are admitted, or none. Cancelling withdraws those that wait.
+    def submit(self, job: Job[A], images: Sequence[Floats], *, deadline: Deadline) -> list[Pending[A]]:
+        """Lets the images of one request wait for the job's answers; all are admitted, or none.
+
+        Whoever submits must `withdraw` them in the end. Each one's future has an `Answered`, or one of
+            EngineFailed: the engine raised for this image alone.
+            OutOfMemory: the device has no memory for this image alone.
+            NotReady: no image can be answered now.
+            DeadlinePassed: before this image was begun.
 
         Raises:
             NotReady, QueueFull: as `check_room` does.
-            EngineFailed: the engine raised for one of these images alone.
-            DeadlinePassed: before one of these images was begun.
         """
         self.check_room(len(images))
-        loop, ticket = asyncio.get_running_loop(), next(self._tickets)
-        items = [_Item(job, ticket, image, deadline, loop.time(), loop.create_future()) for image in images]
-        self._queues.setdefault(job, OrderedDict())[ticket] = dict.fromkeys(items)
+        items = self._queue.add(job, images, deadline=deadline)
         self._arrived.set()
-        try:
-            answers: list[Answered[A]] = await asyncio.gather(*(item.future for item in items))
-            return answers
-        finally:
-            self._withdraw(items)
+        return items
 
-    def _limit(self, job: Job[Any]) -> int:
-        """Images of a job that go together."""
-        return max(1, self._max_batch_size // job.lanes)
+    def withdraw(self, items: Iterable[Pending[Any]]) -> None:
+        """Forgets images that nobody waits for any more; those that wait are never inferred."""
+        self._queue.withdraw(items)
 
-    def _withdraw(self, items: Iterable[_Item]) -> None:
-        for item in items:
-            item.future.cancel()
-            requests = self._queues.get(item.job, OrderedDict())
-            waiting = requests.get(item.ticket, {})
-            waiting.pop(item, None)
-            if not waiting:
-                requests.pop(item.ticket, None)
-            if not requests:
-                self._queues.pop(item.job, None)
+    def _retry_after_s(self) -> int:
+        seconds = self._rates.seconds_for(self._queue.counts(), places=self._places)
+        low, high = _RETRY_LIMITS_S
+        return min(high, max(low, math.ceil(seconds)))
 
     async def _work(self) -> None:
         try:
             while True:
-                while not self._queues:
+                while not self._queue:
                     if self._closing:
                         return
                     self._arrived.clear()
                     await self._arrived.wait()
-                job = next(iter(self._queues))
-                batch = self._take(job)
-                if batch:
-                    await self._serve(job, batch)
+                await self._serve(*self._take())
         finally:
             if sum(not worker.done() for worker in self._workers) == 1:
                 # The last worker: nobody is left to answer.
-                for requests in self._queues.values():
-                    for item in itertools.chain.from_iterable(requests.values()):
-                        _fail(item, EngineFailed("The server stopped working on its queue."))
+                for item in self._queue:
+                    item.fail(EngineFailed(_STOPPED))
 
-    def _take(self, job: Job[Any]) -> list[_Item]:
-        """The next batch, one image of each request in turn; the job goes to the end of the line.
-
-        Idle places share what waits: two batches of two are done sooner than one of four.
-        """
+    def _take(self) -> tuple[Job[Any], Sequence[Pending[Any]]]:
+        """The next batch. Idle places share what waits: two batches of two are done sooner than one of four."""
+        job = self._queue.next_job()
         idle = self._places - len(self._running_since)
-        limit = min(self._limit(job), math.ceil(self.depth / max(1, idle)))
-        requests = self._queues.pop(job, OrderedDict())
-        batch: list[_Item] = []
-        while requests and len(batch) < limit:
-            ticket, items = requests.popitem(last=False)
-            item = next(iter(items))
-            del items[item]
-            if items:
-                requests[ticket] = items
-            if item.deadline.passed:
-                _fail(item, item.deadline.error())
-            elif not item.future.done():
-                batch.append(item)
-        if requests:
-            self._queues[job] = requests
-        return batch
+        share = math.ceil(self.depth / max(1, idle))
+        return job, self._queue.take(job, min(self._limits.images(job), share))
 
-    async def _serve(self, job: Job[Any], batch: Sequence[_Item]) -> None:
-        started = asyncio.get_running_loop().time()
+    async def _serve(self, job: Job[Any], batch: Sequence[Pending[Any]]) -> None:
+        """Answers every image of a batch, one way or the other."""
         try:
-            outcomes = await self._infer(job, batch)
+            await self._divide(job, batch)
         except Exception as error:
-            self._metrics.batch_failures.labels(type(job).__name__).inc()
-            if len(batch) == 1:
-                logger.error("inference failed", exc_info=error)
-                _fail(batch[0], error if isinstance(error, ServiceError) else EngineFailed(_GENERIC))
-                return
-            logger.warning("a batch of %d failed and is retried one by one: %r", len(batch), error)
+            logger.exception("a batch could not be answered")
             for item in batch:
-                if not item.future.done():
-                    await self._serve(job, [item])
-        else:
-            inference_s = asyncio.get_running_loop().time() - started
-            for item, outcome in zip(batch, outcomes, strict=True):
-                self._metrics.queue_wait_seconds.observe(started - item.arrived)
-                if not item.future.done():
-                    item.future.set_result(Answered(outcome, started - item.arrived, inference_s))
+                item.fail(_shown(error))
         finally:
             for item in batch:
-                _fail(item, EngineFailed("The server stopped working on its queue."))
+                item.fail(EngineFailed(_STOPPED))
 
-    async def _infer(self, job: Job[Any], batch: Sequence[_Item]) -> Sequence[Any]:
+    async def _divide(self, job: Job[Any], batch: Sequence[Pending[Any]]) -> None:
+        """Answers a batch together if it can be, and by halves if not. What is no longer wanted is left out."""
+        batch = [item for item in batch if item.still_wanted()]
+        if not batch:
+            return
+        if len(batch) <= self._limits.images(job):
+            try:
+                await self._infer(job, batch)
+                return
+            except Exception as error:
+                self._metrics.batch_failures.labels(type(job).__name__).inc()
+                if isinstance(error, OutOfMemory):
+                    self._metrics.out_of_memory.labels(type(job).__name__).inc()
+                    self._limits.did_not_fit(job, len(batch))
+                if len(batch) == 1 or isinstance(error, NotReady):
+                    logger.error("inference failed", exc_info=error)
+                    for item in batch:
+                        item.fail(_shown(error))
+                    return
+                logger.warning("a batch of %d failed and is halved: %r", len(batch), error)
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            await self._divide(job, half)
+
+    async def _infer(self, job: Job[Any], batch: Sequence[Pending[Any]]) -> None:
         name = type(job).__name__
         self._metrics.batch_size.labels(name).observe(len(batch))
-        started = asyncio.get_running_loop().time()
-        self._running_since[id(batch)] = started
+        clock = asyncio.get_running_loop().time
+        run, started = object(), clock()
+        self._running_since[run] = started
         try:
             outcomes = await self._run(job, [item.image for item in batch])
         finally:
-            del self._running_since[id(batch)]
-        if len(outcomes) != len(batch):
-            raise EngineFailed(f"expected {len(batch)} answers from the engine, got {len(outcomes)}")
-        seconds = asyncio.get_running_loop().time() - started
+            del self._running_since[run]
+        _check(outcomes, len(batch))
+        seconds = clock() - started
         self._metrics.inference_seconds.labels(name).observe(seconds)
-        self._seconds_per_image += _SMOOTHING * (seconds / len(batch) - self._seconds_per_image)
-        return outcomes
+        self._rates.observe(job, len(batch), seconds)
+        for item, outcome in zip(batch, outcomes, strict=True):
+            self._metrics.queue_wait_seconds.observe(started - item.arrived)
+            item.succeed(Answered(outcome, started - item.arrived, seconds))
 
 
 _GENERIC = "Inference failed for this image; the server's log has the cause."
+_STOPPED = "The server stopped working on its queue."
 
 
-def _fail(item: _Item, error: Exception) -> None:
-    if not item.future.done():
-        item.future.set_exception(error)
+def _check(outcomes: Sequence[Any], count: int) -> None:
+    """Returns if these are answers, one for each image.
+
+    Raises:
+        EngineFailed: they are not.
+    """
+    if len(outcomes) != count:
+        raise EngineFailed(f"expected {count} answers from the engine, got {len(outcomes)}")
+    for outcome in outcomes:
+        if not isinstance(outcome, Outcome):
+            raise EngineFailed(f"expected outcomes from the engine, got {type(outcome).__name__}")
+
+
+def _shown(error: Exception) -> ServiceError:
+    """What a client is told; another error's own words are for the log."""
+    return error if isinstance(error, ServiceError) else EngineFailed(_GENERIC)

@@ -4,9 +4,11 @@ A model is freed when nobody holds its ServedModel any more: the engine itself d
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -15,19 +17,19 @@ import numpy as np
 import torch
 
 from model_store import ModelStore
-from service.jobs import Classifiers, Floats, Job
+from service.errors import OutOfMemory
+from service.inference.memory import free_unused, is_out_of_memory
+from service.inference.places import Place, Places
+from service.inference.probe import answer_probe
+from service.jobs import Floats, Job
 from service.models.reference import ModelReference
 from service.models.served_model import ServedModel, load_model, warm_up
 
+logger = logging.getLogger(__name__)
+
+_RETRY_AFTER_S = 5
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Place:
-    """One batch at a time is worked on here; the models are those of the device, while somebody serves them."""
-
-    device: torch.device
-    models: WeakValueDictionary[str, Classifiers] = field(repr=False)
 
 
 class Engine:
@@ -46,13 +48,15 @@ class Engine:
         self._cache_dir = cache_dir
         self._threads = threads
         self._copies: list[Place] = [Place(device, WeakValueDictionary()) for device in devices]
-        self._places = [copy for copy in self._copies for _ in range(threads if copy.device.type == "cpu" else 1)]
-        self._free: asyncio.Queue[Place] = asyncio.Queue()
-        for place in self._places:
-            self._free.put_nowait(place)
+        places = [
+            Place(copy.device, copy.models)
+            for copy in self._copies
+            for _ in range(threads if copy.device.type == "cpu" else 1)
+        ]
+        self._places = Places(places, self._probe)
         # Each place computes alone: what is spread over cores waits for the slowest (eabs/workers.py).
         self._pool = ThreadPoolExecutor(
-            len(self._places), thread_name_prefix="engine", initializer=torch.set_num_threads, initargs=(1,)
+            len(places), thread_name_prefix="engine", initializer=torch.set_num_threads, initargs=(1,)
         )
         # A model that is loaded while others answer takes no place from them.
         self._loader = ThreadPoolExecutor(
@@ -74,15 +78,33 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._loader, self._load, reference, warm_batch)
 
     async def run(self, job: Job[Any], images: Sequence[Floats]) -> Sequence[Any]:
-        """The job's answers for images (C, H, W), one each, from the first place that is free."""
-        place = await self._free.get()
+        """The job's answers for images (C, H, W), one each, from the first place that is free.
+
+        Raises:
+            OutOfMemory: the images do not fit together.
+            NotReady: no place answers any more.
+            Exception: whatever the job raised.
+        """
+        place = await self._places.lend()
         try:
-            return await self._aside(lambda: job.run(place.models[job.model], _stack(images)))
-        finally:
-            self._free.put_nowait(place)
+            outcomes = await self._aside(partial(_answer, job, place, images))
+        except Exception:
+            self._places.give_back_failed(place, job.model)
+            raise
+        except asyncio.CancelledError:
+            self._places.give_back(place)
+            raise
+        self._places.give_back(place)
+        return outcomes
+
+    def suspect_because(self) -> str | None:
+        """Why the engine may be unable to answer; None where nothing speaks against it."""
+        place = self._places.suspect
+        return None if place is None else f"The engine failed on {place.device} and has not answered a probe since."
 
     async def close(self) -> None:
         """Lets the places finish what they do, and ends their threads."""
+        await self._places.close()
         for pool in (self._loader, self._pool):
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
@@ -96,9 +118,22 @@ class Engine:
         copy.models[model.digest] = model.classifiers
         return model
 
+    async def _probe(self, place: Place, digest: str) -> None:
+        # A model that has been taken out of service needs no probe.
+        if classifiers := place.models.get(digest):
+            await self._aside(partial(answer_probe, digest, classifiers))
+
     async def _aside(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
-def _stack(images: Sequence[Floats]) -> torch.Tensor:
-    return torch.from_numpy(np.stack(images))
+def _answer(job: Job[Any], place: Place, images: Sequence[Floats]) -> Sequence[Any]:
+    try:
+        return job.run(place.models[job.model], torch.from_numpy(np.stack(images)))
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        logger.warning("no memory on %s for %d images: %s", place.device, len(images), error)
+    # Not before here: while the error is handled, its traceback holds the tensors of the batch.
+    free_unused(place.device)
+    raise OutOfMemory(f"expected memory for {len(images)} more images, got none", retry_after=_RETRY_AFTER_S)

@@ -8,6 +8,7 @@ from service.cache.memory import AnswerCache
 from service.deadline import Deadline
 from service.images.served_image import ServedImage
 from service.inference.batcher import Batcher
+from service.inference.single_flight import SingleFlight
 from service.jobs import Job, Outcome
 from service.telemetry.metrics import Metrics
 
@@ -29,14 +30,15 @@ class Solver:
 
     def __init__(self, *, cache: AnswerCache, batcher: Batcher, metrics: Metrics) -> None:
         self._cache = cache
-        self._batcher = batcher
+        self._flights = SingleFlight(batcher, metrics)
         self._metrics = metrics
 
     async def solve(self, job: Job[A], images: Sequence[ServedImage], *, deadline: Deadline) -> list[Solved[A]]:
-        """The job's answers for the images, from the cache or the engine; equal images are worked on once.
+        """The job's answers for the images, from the cache or the engine. Equal images are worked on once, in
+        this request and in all that are under way.
 
         Raises:
-            NotReady, QueueFull, EngineFailed, DeadlinePassed: as `Batcher.answer` does.
+            NotReady, QueueFull, EngineFailed, OutOfMemory, DeadlinePassed: as `Batcher.submit` says.
         """
         unique = {image.identity: image for image in images}
         await self._cache.keep_images(unique.values())
@@ -47,8 +49,11 @@ class Solver:
         self._metrics.cache_hits.labels(name).inc(len(found))
         self._metrics.cache_misses.labels(name).inc(len(missing))
         if missing:
-            answers = await self._batcher.answer(job, [image.pixels for image in missing.values()], deadline=deadline)
-            for identity, answer in zip(missing, answers, strict=True):
-                solved[identity] = Solved(answer.outcome, False, answer.queue_s, answer.inference_s)
-            await self._cache.keep_answers(job, {identity: solved[identity].outcome for identity in missing})
+            pixels = {identity: image.pixels for identity, image in missing.items()}
+            with self._flights.board(job, pixels, deadline=deadline) as boarded:
+                for identity, answer in (await boarded.answers()).items():
+                    solved[identity] = Solved(answer.outcome, False, answer.queue_s, answer.inference_s)
+                await self._cache.keep_answers(
+                    job, {identity: solved[identity].outcome for identity in boarded.unkept()}
+                )
         return [solved[image.identity] for image in images]

@@ -1,7 +1,7 @@
 """Within which L2 distance does an answer hold? One job a kind of certificate."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
@@ -164,6 +164,11 @@ class CertifySmoothing(Certify):
     def lanes(self) -> int:
         # An image's samples fill the device by themselves.
         return self.settings.n0 + self.settings.n
+
+    @property
+    def kind_of_work(self) -> Hashable:
+        # A request's own seed, noise and numbers of samples change nothing for one sample.
+        return type(self), self.model, self.base, self.bracket
 
     def run(self, classifiers: Classifiers, images: Tensor) -> Sequence[Bounds]:
         predict = base_predict(classifiers, self.base)

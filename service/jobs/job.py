@@ -1,7 +1,7 @@
 """What a question to the engine is, and what it is asked of."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -55,6 +55,11 @@ class Job(ABC, Generic[T_co]):
     def lanes(self) -> int:
         """How much of a batch's room one image takes."""
         return 1
+
+    @property
+    def kind_of_work(self) -> Hashable:
+        """Jobs of one kind take as long as each other, and as much memory, for each lane. There are few kinds."""
+        return self
 
     @abstractmethod
     def run(self, classifiers: Classifiers, images: Tensor) -> Sequence[T_co]:

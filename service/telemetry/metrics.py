@@ -62,6 +62,15 @@ class Metrics:
             "eabs_inference_seconds", "Time to infer a batch", ["job"], buckets=_SECONDS, registry=r
         )
         self.batch_failures = Counter("eabs_batch_failures_total", "Batches that raised", ["job"], registry=r)
+        self.out_of_memory = Counter(
+            "eabs_out_of_memory_total", "Batches that the device had no memory for", ["job"], registry=r
+        )
+        self.single_flight_shared = Counter(
+            "eabs_single_flight_shared_total",
+            "Answers that a request got from another's computation, under way at the same time",
+            ["job"],
+            registry=r,
+        )
         self.cache_hits = Counter("eabs_cache_hits_total", "Answers found in the cache", ["job"], registry=r)
         self.cache_misses = Counter("eabs_cache_misses_total", "Answers not in the cache", ["job"], registry=r)
         self.cache_bytes = Gauge(

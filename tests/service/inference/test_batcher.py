@@ -1,22 +1,29 @@
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
 from eabs.settings import QuasiNewtonSettings
-from service.deadline import Deadline
+from service.deadline import NO_DEADLINE, Deadline
 from service.errors import DeadlinePassed, EngineFailed, NotReady, QueueFull
-from service.inference.batcher import Answered, Batcher
-from service.jobs import Classify, Floats, Job
+from service.inference.batcher import Batcher
+from service.inference.fair_queue import Answered
+from service.jobs import Classify, Floats, Job, Outcome
 from service.telemetry.metrics import Metrics
 
 SLOW = Classify("slow", QuasiNewtonSettings(steps=1))
 QUICK = Classify("quick", QuasiNewtonSettings(steps=1))
 WIDE = Classify("wide", QuasiNewtonSettings(steps=1, starts=4))
 GUILTY = -1.0
+
+
+@dataclass(frozen=True)
+class Value(Outcome):
+    value: float
 
 
 def images(*values: float) -> list[Floats]:
@@ -40,11 +47,22 @@ class Engine:
         await self.gate.wait()
         if GUILTY in values:
             raise RuntimeError("this image is guilty")
-        return values
+        return [Value(value) for value in values]
 
 
-def outcomes(answers: Sequence[Answered[Any]]) -> list[Any]:
-    return [answer.outcome for answer in answers]
+async def answer(
+    batcher: Batcher, job: Job[Any], images: Sequence[Floats], *, deadline: Deadline = NO_DEADLINE
+) -> list[Answered[Any]]:
+    """One request: it submits, waits, and withdraws."""
+    items = batcher.submit(job, images, deadline=deadline)
+    try:
+        return await asyncio.gather(*(item.future for item in items))
+    finally:
+        batcher.withdraw(items)
+
+
+def outcomes(answers: Sequence[Answered[Any]]) -> list[float]:
+    return [answer.outcome.value for answer in answers]
 
 
 def with_batcher(
@@ -79,14 +97,14 @@ def with_batcher(
 
 async def busy(batcher: Batcher, engine: Engine) -> asyncio.Task[Any]:
     """A request that the engine works on until its gate opens."""
-    task = asyncio.create_task(batcher.answer(SLOW, images(0)))
+    task = asyncio.create_task(answer(batcher, SLOW, images(0)))
     await engine.entered.wait()
     return task
 
 
 async def waiting(batcher: Batcher, job: Job[Any], *values: float) -> asyncio.Task[Any]:
     """A request that waits in the queue."""
-    task = asyncio.create_task(batcher.answer(job, images(*values)))
+    task = asyncio.create_task(answer(batcher, job, images(*values)))
     await asyncio.sleep(0)
     return task
 
@@ -94,7 +112,7 @@ async def waiting(batcher: Batcher, job: Job[Any], *values: float) -> asyncio.Ta
 def test_every_image_gets_its_own_answer_in_order() -> None:
     async def test(batcher: Batcher, _: Engine) -> None:
         values = [float(value) for value in range(11)]
-        assert outcomes(await batcher.answer(QUICK, images(*values))) == values
+        assert outcomes(await answer(batcher, QUICK, images(*values))) == values
 
     with_batcher(test)
 
@@ -121,7 +139,7 @@ def test_different_jobs_are_never_mixed() -> None:
 
 def test_images_with_more_starts_make_smaller_batches() -> None:
     async def test(batcher: Batcher, engine: Engine) -> None:
-        await batcher.answer(WIDE, images(1, 2, 3))
+        await answer(batcher, WIDE, images(1, 2, 3))
         assert engine.batches == [("wide", [1, 2]), ("wide", [3])]
 
     with_batcher(test, max_batch_size=8)
@@ -157,8 +175,8 @@ def test_only_the_guilty_image_of_a_batch_fails() -> None:
 def test_the_queue_goes_on_after_a_failure() -> None:
     async def test(batcher: Batcher, _: Engine) -> None:
         with pytest.raises(EngineFailed):
-            await batcher.answer(QUICK, images(GUILTY, GUILTY))
-        assert outcomes(await batcher.answer(QUICK, images(1))) == [1]
+            await answer(batcher, QUICK, images(GUILTY, GUILTY))
+        assert outcomes(await answer(batcher, QUICK, images(1))) == [1]
 
     with_batcher(test)
 
@@ -171,7 +189,7 @@ def test_an_engine_that_answers_too_little_is_found_out() -> None:
         batcher = Batcher(lose_one, max_queue=9, max_batch_size=9, metrics=Metrics())
         batcher.start()
         with pytest.raises(EngineFailed, match="expected 1 answers from the engine, got 0"):
-            await batcher.answer(QUICK, images(1, 2))
+            await answer(batcher, QUICK, images(1, 2))
         await batcher.drain()
 
     with_batcher(test)
@@ -181,7 +199,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     async def test(batcher: Batcher, engine: Engine) -> None:
         tasks = [await busy(batcher, engine), await waiting(batcher, QUICK, 1, 2)]
         with pytest.raises(QueueFull, match="expected at most 3 waiting images, got 2 and 2 more") as refused:
-            await batcher.answer(QUICK, images(3, 4))
+            await answer(batcher, QUICK, images(3, 4))
         assert int(refused.value.headers["Retry-After"]) >= 1
         assert batcher.depth == 2
         engine.gate.set()
@@ -198,7 +216,7 @@ def test_a_cancelled_request_frees_its_places_and_is_never_inferred() -> None:
         assert batcher.depth == 0
         engine.gate.set()
         await first
-        await batcher.answer(QUICK, images(4))
+        await answer(batcher, QUICK, images(4))
         assert engine.batches == [("slow", [0]), ("quick", [4])]
 
     with_batcher(test, open_gate=False, max_queue=3)
@@ -222,7 +240,7 @@ def test_a_deadline_withdraws_what_waits() -> None:
     async def test(batcher: Batcher, engine: Engine) -> None:
         first = await busy(batcher, engine)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(batcher.answer(QUICK, images(1, 2)), 0.01)
+            await asyncio.wait_for(answer(batcher, QUICK, images(1, 2)), 0.01)
         assert batcher.depth == 0
         engine.gate.set()
         await first
@@ -233,8 +251,8 @@ def test_a_deadline_withdraws_what_waits() -> None:
 def test_an_image_whose_deadline_has_passed_is_never_inferred() -> None:
     async def test(batcher: Batcher, engine: Engine) -> None:
         first = await busy(batcher, engine)
-        late = asyncio.create_task(batcher.answer(QUICK, images(1), deadline=Deadline.after(0)))
-        in_time = asyncio.create_task(batcher.answer(QUICK, images(2), deadline=Deadline.after(3600)))
+        late = asyncio.create_task(answer(batcher, QUICK, images(1), deadline=Deadline.after(0)))
+        in_time = asyncio.create_task(answer(batcher, QUICK, images(2), deadline=Deadline.after(3600)))
         await asyncio.sleep(0)
         engine.gate.set()
         await first
@@ -252,7 +270,7 @@ def test_draining_finishes_what_waits_and_refuses_what_comes() -> None:
         drained = asyncio.create_task(batcher.drain())
         await asyncio.sleep(0)
         with pytest.raises(NotReady):
-            await batcher.answer(QUICK, images(3))
+            await answer(batcher, QUICK, images(3))
         engine.gate.set()
         await drained
         assert outcomes((await asyncio.gather(*tasks))[1]) == [1, 2]
@@ -265,7 +283,7 @@ def test_a_batcher_that_was_not_started_refuses() -> None:
     async def test(_: Batcher, engine: Engine) -> None:
         idle = Batcher(engine.run, max_queue=9, max_batch_size=9, metrics=Metrics())
         with pytest.raises(NotReady):
-            await idle.answer(QUICK, images(1))
+            await answer(idle, QUICK, images(1))
 
     with_batcher(test)
 
@@ -289,7 +307,7 @@ def test_no_exception_is_left_unseen() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         for _ in range(3):
             with pytest.raises(EngineFailed):
-                await batcher.answer(QUICK, images(GUILTY, 1, GUILTY))
+                await answer(batcher, QUICK, images(GUILTY, 1, GUILTY))
         gc.collect()
 
     with_batcher(test)
@@ -300,7 +318,7 @@ def test_what_waits_and_runs_is_measured() -> None:
     metrics = Metrics()
 
     async def test(batcher: Batcher, _: Engine) -> None:
-        await batcher.answer(QUICK, images(1, 2, 3))
+        await answer(batcher, QUICK, images(1, 2, 3))
 
     with_batcher(test, metrics=metrics)
     read = metrics.registry.get_sample_value
