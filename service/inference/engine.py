@@ -133,7 +133,7 @@ def _answer(job: Job[Any], place: Place, images: Sequence[Floats]) -> Sequence[A
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        logger.warning("no memory on %s for %d images: %s", place.device, len(images), error)
-    # Not before here: while the error is handled, its traceback holds the tensors of the batch.
+        logger.warning("no memory on %s for %d images: %s", place.device, len(images), str(error))
+    # Not before here, where the error is gone: its traceback holds the tensors of the batch.
     free_unused(place.device)
     raise OutOfMemory(f"expected memory for {len(images)} more images, got none", retry_after=_RETRY_AFTER_S)
