@@ -11,7 +11,7 @@ from cli.console import fail, print_json, progress_bar, stdout
 from eabs.settings import Effort
 from model_store import BUNDLED, ModelStore, ModelStoreError
 from training.datasets import DatasetError, load_dataset
-from training.export import draft_of_run
+from training.export import REJECT_BELOW, draft_of_run
 from training.run_folder import RunError, RunFolder
 
 app = typer.Typer(help="List, show, publish, verify, alias and delete models.", no_args_is_help=True)
@@ -69,6 +69,15 @@ def publish(
     alias: Annotated[list[str] | None, typer.Option(help="Aliases to point at it.")] = None,
     effort: Annotated[Effort, typer.Option(help="What requests get that ask for none.")] = "standard",
     calibration_images: Annotated[int, typer.Option(min=100, help="Validation images that calibrate it.")] = 2000,
+    reject_below: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Images of less typicality count as out of distribution; of images like the validation images, at "
+            "most this share does.",
+        ),
+    ] = REJECT_BELOW,
     prototypes: Annotated[
         bool, typer.Option(help="Ship the prototype bank that `eabs prototypes train` made of it.")
     ] = False,
@@ -86,6 +95,7 @@ def publish(
                 name=name or dataset.name,
                 effort=effort,
                 calibration_images=calibration_images,
+                reject_below=reject_below,
                 device=torch.device(device),
                 with_prototypes=prototypes,
                 advance=lambda count: bar.update(task, advance=count),

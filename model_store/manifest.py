@@ -108,10 +108,12 @@ class ScoreCalibration(_Frozen):
     """What a classifier's scores l_k mean, measured on the validation split.
 
     posterior = softmax(-l / `temperature`), `temperature` > 0. `scores`: for each of the K classes, ascending,
-    the scores l_y of the validation images of that class.
+    the scores l_y of the validation images of that class. An image of typicality below `reject_below` counts as out
+    of distribution; of images like the validation images, at most that share does.
     """
 
     temperature: float = Field(gt=0)
+    reject_below: float = Field(gt=0, lt=1)
     scores: list[list[float]]
 
     def typicality(self, class_index: int, score: float) -> float:
@@ -130,11 +132,26 @@ class ScoreCalibration(_Frozen):
         known = self.scores[class_index]
         return (1 + len(known) - bisect_left(known, score)) / (len(known) + 1)
 
+    def is_out_of_distribution(self, class_index: int, score: float) -> bool:
+        """Whether a score is too unusual for true images of a class. Raises as `typicality` does."""
+        return self.typicality(class_index, score) < self.reject_below
+
     @model_validator(mode="after")
     def _is_ascending(self) -> "ScoreCalibration":
         for index, scores in enumerate(self.scores):
             if scores != sorted(scores):
                 raise ValueError(f"scores: expected ascending lists, got another order for class {index}")
+        return self
+
+    @model_validator(mode="after")
+    def _can_reject(self) -> "ScoreCalibration":
+        for index, scores in enumerate(self.scores):
+            least = 1 / (len(scores) + 1)
+            if self.reject_below <= least:
+                raise ValueError(
+                    f"reject_below: expected more than {least:.3g}, the least typicality that the {len(scores)} scores "
+                    f"of class {index} can give, got {self.reject_below:g}"
+                )
         return self
 
 

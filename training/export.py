@@ -31,6 +31,9 @@ from training.prototypes.folder import PrototypeFolder
 from training.prototypes.recipe import PrototypeRecipe
 from training.run_folder import RunFolder
 
+REJECT_BELOW = 0.01
+"""The typicality below which an image counts as out of distribution, where nothing else is wanted."""
+
 _SCORE_DECIMALS = 3
 _BATCH = 64
 
@@ -42,6 +45,7 @@ def draft_of_run(
     name: str,
     effort: Effort = "standard",
     calibration_images: int = 2000,
+    reject_below: float = REJECT_BELOW,
     seed: int = 0,
     device: torch.device,
     with_prototypes: bool = False,
@@ -55,6 +59,7 @@ def draft_of_run(
         name: what the model is to be called.
         effort: the default effort, with which the calibration is measured.
         calibration_images: how many images of the validation split calibrate it, at most.
+        reject_below: the typicality below which an image counts as out of distribution.
         seed: of the served model's candidates and noise.
         device: where the calibration runs.
         with_prototypes: whether to ship the bank that `eabs prototypes train` made.
@@ -63,6 +68,8 @@ def draft_of_run(
     Raises:
         RunError: the run has no checkpoint, was trained on other files than `dataset`'s, or has no bank where one is
             wanted.
+        ValueError: a class has too few calibration images for any image of it to have a typicality below
+            `reject_below`.
     """
     folder = RunFolder(run)
     description, checkpoint = folder.description(), folder.load()
@@ -95,13 +102,19 @@ def draft_of_run(
         ),
         training_recipe=flat_recipe,
         metrics=metrics,
-        calibration=Calibration(effort=effort, **calibrate(scores, split.labels).model_dump()),
-        prototypes=None if bank is None or bank_recipe is None else _describe(bank, bank_recipe, held_out, split),
+        calibration=Calibration(
+            effort=effort, **calibrate(scores, split.labels, reject_below=reject_below).model_dump()
+        ),
+        prototypes=None
+        if bank is None or bank_recipe is None
+        else _describe(bank, bank_recipe, held_out, split, reject_below=reject_below),
     )
     return model, bank, draft
 
 
-def _describe(bank: PrototypeBank, recipe: PrototypeRecipe, held_out: Split, calibrating: Split) -> Prototypes:
+def _describe(
+    bank: PrototypeBank, recipe: PrototypeRecipe, held_out: Split, calibrating: Split, *, reject_below: float
+) -> Prototypes:
     """A bank for a manifest: measured on all of the held-out images, calibrated with some of them."""
     found = measure_bank(bank, held_out)
     scores = torch.cat([bank.classify(to_unit_range(part)).scores.cpu() for part in calibrating.images.split(_BATCH)])
@@ -113,20 +126,25 @@ def _describe(bank: PrototypeBank, recipe: PrototypeRecipe, held_out: Split, cal
         images=len(bank),
         recipe=flat | deformation,
         metrics=metrics,
-        calibration=calibrate(scores.float(), calibrating.labels),
+        calibration=calibrate(scores.float(), calibrating.labels, reject_below=reject_below),
     )
 
 
-def calibrate(scores: Tensor, labels: Tensor) -> ScoreCalibration:
+def calibrate(scores: Tensor, labels: Tensor, *, reject_below: float) -> ScoreCalibration:
     """What scores mean, from scores (N, K) of images with labels (N,).
 
     The temperature minimises the cross-entropy of softmax(-l / temperature) (Guo et al., On Calibration of Modern
-    Neural Networks, 2017); the scores of each class's own images make `typicality` a conformal p-value.
+    Neural Networks, 2017); the scores of each class's own images make `typicality` a conformal p-value, and
+    `reject_below` the share of such images that counts as out of distribution, at most.
+
+    Raises:
+        ValueError: with so few images of a class, none could have a typicality below `reject_below`.
     """
     own = scores.gather(1, labels[:, None]).squeeze(1)
     by_class = [own[labels == k].sort().values.tolist() for k in range(scores.shape[1])]
     return ScoreCalibration(
         temperature=_temperature(scores, labels),
+        reject_below=reject_below,
         scores=[[round(score, _SCORE_DECIMALS) for score in known] for known in by_class],
     )
 

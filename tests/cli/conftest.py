@@ -48,7 +48,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         training_data=TrainingData(dataset="mnist", splits={}, sources={}),
         training_recipe={"validation_fraction": 0.1, "seed": 0},
         metrics={},
-        calibration=Calibration(temperature=1.0, effort="fast", scores=[[50.0, 100.0, 200.0]] * 10),
+        calibration=Calibration(temperature=1.0, reject_below=0.3, effort="fast", scores=[[50.0, 100.0, 200.0]] * 10),
     )
     ModelStore(root).publish(EABS(PRESETS["mnist"]), draft, aliases=("production",))
     return root

@@ -60,7 +60,7 @@ def banked_store(store: Path, mnist_folder: Path, tmp_path_factory: pytest.TempP
     pixels = torch.eye(784).view(784, 1, 28, 28)
     bank = PrototypeBank(points, pixels, torch.zeros(len(order)), train.labels[order])
     loaded = ModelStore(store).load("mnist")
-    scores = ScoreCalibration(temperature=1.0, scores=[[50.0]] * 10)
+    scores = ScoreCalibration(temperature=1.0, reject_below=0.6, scores=[[50.0]] * 10)
     described = Prototypes(images=len(order), recipe={}, metrics={}, calibration=scores)
     fields = {name: getattr(loaded.manifest, name) for name in ManifestDraft.model_fields}
     root = tmp_path_factory.mktemp("banked")

@@ -38,7 +38,9 @@ def small_draft(**changes: object) -> ManifestDraft:
         ),
         "training_recipe": {"preset": "fast", "epochs": 3, "learning_rate": 1e-3, "augmented": True},
         "metrics": {"test_accuracy": 0.5},
-        "calibration": Calibration(temperature=2.0, effort="standard", scores=[[1.0, 2.0, 3.0], [1.5], []]),
+        "calibration": Calibration(
+            temperature=2.0, reject_below=0.6, effort="standard", scores=[[1.0, 2.0, 3.0], [1.5], [2.5]]
+        ),
     }
     return ManifestDraft.model_validate(fields | changes)
 
@@ -53,5 +55,5 @@ def small_bank(*, seed: int = 0) -> PrototypeBank:
 
 def small_prototypes() -> Prototypes:
     """The description of `small_bank`."""
-    calibration = ScoreCalibration(temperature=1.5, scores=[[1.0], [2.0, 3.0], []])
+    calibration = ScoreCalibration(temperature=1.5, reject_below=0.6, scores=[[1.0], [2.0, 3.0], [4.0]])
     return Prototypes(images=6, recipe={"epochs": 1}, metrics={"validation_accuracy": 0.5}, calibration=calibration)

@@ -10,7 +10,12 @@ from model_store.manifest import ArchitectureSpec, Calibration, Manifest, Manife
 from model_store.seal import seal
 from tests.model_store.small import ARCHITECTURE, small_draft
 
-SCORES = [[1.0, 2.0, 2.0, 3.0], []]
+SCORES = [[1.0, 2.0, 2.0, 3.0], [1.0, 4.0]]
+
+
+def calibration(**changes: object) -> Calibration:
+    fields = {"temperature": 1.0, "reject_below": 0.4, "effort": "fast", "scores": SCORES}
+    return Calibration.model_validate(fields | changes)
 
 
 def manifest_fields(**changes: object) -> dict[str, object]:
@@ -74,7 +79,7 @@ def test_an_architecture_that_cannot_be_built_is_refused(field: str, value: obje
         ("preprocessing", {"mode": "L", "size": 8, "value_range": (0, 255)}, "value_range"),
         (
             "calibration",
-            {"temperature": 1.0, "effort": "fast", "scores": SCORES},
+            {"temperature": 1.0, "reject_below": 0.4, "effort": "fast", "scores": SCORES},
             "expected scores of 3 classes, got 2",
         ),
         (
@@ -181,33 +186,59 @@ def test_a_draft_has_defaults_for_inference(draft: ManifestDraft) -> None:
     ],
 )
 def test_typicality_counts_the_scores_that_are_no_better(score: float, expected: float) -> None:
-    assert Calibration(temperature=1.0, effort="fast", scores=SCORES).typicality(0, score) == expected
+    assert calibration().typicality(0, score) == expected
 
 
-def test_a_class_without_scores_calls_everything_typical() -> None:
-    assert Calibration(temperature=1.0, effort="fast", scores=SCORES).typicality(1, 99.0) == 1.0
+def test_what_is_less_typical_than_the_threshold_is_out_of_distribution() -> None:
+    # The typicality of 3 is 2/5, that of anything above it 1/5.
+    known = calibration(reject_below=2 / 5)
+    assert not known.is_out_of_distribution(0, 3.0)
+    assert known.is_out_of_distribution(0, 3.5)
+    assert calibration(reject_below=0.41).is_out_of_distribution(0, 3.0)
+
+
+@pytest.mark.parametrize("threshold", [0.0, -0.1, 1.0, math.nan])
+def test_a_threshold_that_is_no_share_is_refused(threshold: float) -> None:
+    with pytest.raises(ValidationError, match="reject_below"):
+        calibration(reject_below=threshold)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "scores", "message"),
+    [
+        (0.2, [[1.0, 2.0, 2.0, 3.0]], "expected more than 0.2, .* the 4 scores of class 0 can give, got 0.2"),
+        (0.3, SCORES, "expected more than 0.333, .* the 2 scores of class 1 can give, got 0.3"),
+        (0.99, [[1.0], []], "expected more than 1, .* the 0 scores of class 1 can give"),
+    ],
+)
+def test_a_threshold_that_no_image_of_a_class_could_fall_below_is_refused(
+    threshold: float, scores: list[list[float]], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        calibration(reject_below=threshold, scores=scores)
 
 
 @pytest.mark.parametrize("class_index", [-1, 2])
 def test_typicality_of_a_class_that_is_not_there_is_refused(class_index: int) -> None:
     with pytest.raises(ValueError, match="class_index: expected 0 to 1"):
-        Calibration(temperature=1.0, effort="fast", scores=SCORES).typicality(class_index, 1.0)
+        calibration().typicality(class_index, 1.0)
 
 
 def test_a_score_that_is_no_number_has_no_typicality() -> None:
     with pytest.raises(ValueError, match="NaN"):
-        Calibration(temperature=1.0, effort="fast", scores=SCORES).typicality(0, math.nan)
+        calibration().typicality(0, math.nan)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan])
 def test_a_temperature_that_makes_no_posterior_is_refused(temperature: float) -> None:
     with pytest.raises(ValidationError, match="temperature"):
-        Calibration(temperature=temperature, effort="fast", scores=SCORES)
+        calibration(temperature=temperature)
 
 
 @pytest.mark.parametrize(
-    ("scores", "message"), [([[2.0, 1.0]], "ascending"), ([[1.0, math.nan]], "finite"), ([[math.inf]], "finite")]
+    ("scores", "message"),
+    [([[2.0, 1.0]], "ascending"), ([[1.0, math.nan]], "finite"), ([[1.0, math.inf]], "finite")],
 )
 def test_scores_that_cannot_be_searched_are_refused(scores: list[list[float]], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        Calibration(temperature=1.0, effort="fast", scores=scores)
+        calibration(scores=scores)

@@ -37,13 +37,13 @@ def small_draft(name: str, architecture: Architecture, *, prototypes: PrototypeB
         training_data=TrainingData(dataset="none", splits={"train": 0}, sources={}),
         training_recipe={"epochs": 0},
         metrics={"accuracy": 0.1},
-        calibration=Calibration(temperature=2.0, effort="fast", scores=scores),
+        calibration=Calibration(temperature=2.0, reject_below=0.3, effort="fast", scores=scores),
         prototypes=None
         if prototypes is None
         else Prototypes(
             images=len(prototypes),
             recipe={},
             metrics={"validation_accuracy": 0.1},
-            calibration=ScoreCalibration(temperature=3.0, scores=scores),
+            calibration=ScoreCalibration(temperature=3.0, reject_below=0.3, scores=scores),
         ),
     )
