@@ -18,21 +18,26 @@ _LEAK = 0.2
 _LOG_VARIANCE_RANGE = (-8.0, 4.0)
 
 
+def convolutions(architecture: Architecture) -> nn.Sequential:
+    """The encoder's convolutions and dropout: images (B, C, H, W) to (B, encoder_features)."""
+    layers: list[nn.Module] = []
+    channels = architecture.image[0]
+    for layer in architecture.encoder:
+        layers += [
+            nn.Conv2d(channels, layer.channels, layer.kernel, layer.stride, layer.padding, bias=False),
+            nn.BatchNorm2d(layer.channels),
+            nn.LeakyReLU(_LEAK),
+        ]
+        channels = layer.channels
+    return nn.Sequential(*layers, nn.Dropout(architecture.dropout), nn.Flatten())
+
+
 class Encoder(nn.Module):
     """Q(z|x) = N(mu, diag sigma^2): convolutions, dropout, and two parallel linear layers."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        channels = architecture.image[0]
-        for layer in architecture.encoder:
-            layers += [
-                nn.Conv2d(channels, layer.channels, layer.kernel, layer.stride, layer.padding, bias=False),
-                nn.BatchNorm2d(layer.channels),
-                nn.LeakyReLU(_LEAK),
-            ]
-            channels = layer.channels
-        self.features = nn.Sequential(*layers, nn.Dropout(architecture.dropout), nn.Flatten())
+        self.features = convolutions(architecture)
         self.mean = nn.Linear(architecture.encoder_features, architecture.latent)
         self.log_variance = nn.Linear(architecture.encoder_features, architecture.latent)
 

@@ -1,0 +1,1 @@
+"""Classifiers that E-ABS is compared with."""
