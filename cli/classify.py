@@ -58,6 +58,9 @@ def classify(
         Literal["none", "exact-inference", "finite-bank", "smoothing"],
         typer.Option(help="Also certify the predictions, and how."),
     ] = "none",
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Predict no class where the image is out of distribution.")
+    ] = False,
     figure: Annotated[
         Path | None,
         typer.Option(
@@ -80,7 +83,7 @@ def classify(
     settings = _settings(model, store, device)
     try:
         with stderr.status("classifying"):
-            choice = ClassifyChoice(classifier, effort, solver, certified, explain=figure is not None)
+            choice = ClassifyChoice(classifier, effort, solver, certified, explain=figure is not None, reject=reject)
             answer = classify_locally(contents, settings, choice=choice)
     except ServiceError as error:
         fail(str(error))
@@ -89,13 +92,15 @@ def classify(
     if as_json:
         print_json(answer.model_dump(mode="json"))
         return
-    table = Table("image", "prediction", "posterior", "typicality", "radius")
+    table = Table("image", "prediction", "posterior", "typicality", "in distribution", "radius")
     for image, result in zip(images, answer.results, strict=True):
+        predicted = result.prediction
         table.add_row(
             str(image),
-            result.prediction.label,
-            f"{result.classes[result.prediction.index].posterior:.3f}",
+            "rejected" if predicted is None else predicted.label,
+            "-" if predicted is None else f"{result.classes[predicted.index].posterior:.3f}",
             f"{result.typicality:.3f}",
+            "no" if result.out_of_distribution else "yes",
             "-" if result.certificate is None else f"{result.certificate.radius:.3f}",
         )
     stdout.print(table)

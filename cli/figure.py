@@ -17,7 +17,7 @@ def draw_figure(encoded: bytes, result: ImageClassification, out: Path) -> None:
 
     Args:
         encoded: the image as it was classified.
-        result: its answer, explained.
+        result: its answer, explained; where it was rejected no class is framed.
         out: the PNG that is written.
     """
     classes = [score for score in result.classes if isinstance(score, ExplainedClassScore)]
@@ -30,13 +30,15 @@ def draw_figure(encoded: bytes, result: ImageClassification, out: Path) -> None:
 
     top = (height - 2 * _TILE - _CAPTION) // 2
     canvas.paste(enlarged(encoded, 2 * _TILE), (_GAP, top))
-    caption(draw, (_GAP, top + 2 * _TILE), f"input: {result.prediction.label}", f"typicality {result.typicality:.2f}")
+    predicted = result.prediction
+    answer = "rejected" if predicted is None else predicted.label
+    caption(draw, (_GAP, top + 2 * _TILE), f"input: {answer}", f"typicality {result.typicality:.2f}")
 
     for place, score in enumerate(classes):
         row, column = divmod(place, _COLUMNS)
         corner = (left + column * pitch_x, _GAP + row * pitch_y)
         canvas.paste(enlarged(base64.b64decode(score.reconstruction), _TILE), corner)
-        if score.index == result.prediction.index:
+        if predicted is not None and score.index == predicted.index:
             x, y = corner
             draw.rectangle((x - 4, y - 4, x + _TILE + 3, y + _TILE + 3), outline=ACCENT, width=4)
         below = (corner[0], corner[1] + _TILE)

@@ -48,9 +48,9 @@ class Certified:
     job: Certify
     bounds: Bounds
 
-    def radius(self, *, served: int) -> float:
-        """Within which L2 distance the served prediction cannot change: 0 where the certified classifier abstains or
-        predicts another class."""
+    def radius(self, *, served: int | None) -> float:
+        """Within which L2 distance the served prediction cannot change: 0 where none is served, or the certified
+        classifier abstains or predicts another class."""
         return self.bounds.radius if self.bounds.prediction == served else 0.0
 
 
@@ -60,20 +60,23 @@ def classification(
     scores: Scores,
     *,
     classifier: Classifier = "latent",
+    rejected: bool = False,
     certified: Certified | None = None,
     cached: bool,
 ) -> ImageClassification:
     """The answer about one image, explained if the scores hold reconstructions; `certified` where a certificate was
-    asked for."""
+    asked for. Of a `rejected` image no prediction is served, and nothing is certified."""
     prediction = scores.prediction
     calibration = model.calibration(classifier)
+    served = None if rejected else prediction
     return ImageClassification(
         image_id=image.identity,
         classifier=classifier,
-        prediction=_prediction(model, prediction),
+        prediction=None if served is None else _prediction(model, served),
         typicality=calibration.typicality(prediction, float(scores.scores[prediction])),
+        out_of_distribution=model.is_out_of_distribution(classifier, scores),
         classes=_classes(model, scores, temperature=calibration.temperature),
-        certificate=None if certified is None else _certificate(model, certified, served=prediction),
+        certificate=None if certified is None else _certificate(model, certified, served=served),
         preprocessing=_preprocessing(image),
         cached=cached,
     )
@@ -135,7 +138,7 @@ def _classes(model: ServedModel, scores: Scores, *, temperature: float) -> list[
     ]
 
 
-def _certificate(model: ServedModel, certified: Certified, *, served: int) -> Certificate:
+def _certificate(model: ServedModel, certified: Certified, *, served: int | None) -> Certificate:
     job, bounds = certified.job, certified.bounds
     attack = bounds.attack_upper_bound
     return Certificate(
@@ -151,9 +154,11 @@ def _certificate(model: ServedModel, certified: Certified, *, served: int) -> Ce
     )
 
 
-def _reason(model: ServedModel, certified: Certified, *, served: int) -> str | None:
-    """Why nothing is certified, if nothing is."""
+def _reason(model: ServedModel, certified: Certified, *, served: int | None) -> str | None:
+    """Why nothing is certified, if nothing is; `served` is None where no prediction is."""
     classifier, bounds = certified.job.classifier, certified.bounds
+    if served is None:
+        return "the image is rejected as out of distribution, and no certificate speaks of that"
     if bounds.prediction is None:
         return f"the {classifier} classifier abstains: no class is likely enough under the noise"
     if bounds.prediction != served:

@@ -64,6 +64,7 @@ class ClassifyChoice:
     solver: `quasi-newton`, or `adam` for the paper's inference, which has no efforts.
     certificate: which certificate to add.
     explain: whether to add every class's best reconstruction, or its nearest prototype.
+    reject: whether an image that is out of distribution gets no prediction, and no certificate is made of it.
     """
 
     classifier: Classifier = "latent"
@@ -71,6 +72,7 @@ class ClassifyChoice:
     solver: Solver = "quasi-newton"
     certificate: CertificateChoice | None = None
     explain: bool = False
+    reject: bool = False
 
     def job(self, model: ServedModel) -> Job[Scores]:
         """The job that classifies; the certificate has its own.

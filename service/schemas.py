@@ -87,10 +87,16 @@ class ImageClassification(BaseModel):
 
     image_id: Digest
     classifier: Classifier = Field(description="What decided")
-    prediction: Prediction
+    prediction: Prediction | None = Field(
+        description="The class of the highest log-likelihood; with `reject`, null of an image out of distribution"
+    )
     typicality: float = Field(
         description="How usual the score is for true images of the class: a conformal p-value in (0, 1]",
         examples=[0.43],
+    )
+    out_of_distribution: bool = Field(
+        description="Whether the typicality is below the model's threshold, `reject_below` in GET /models/{name}",
+        examples=[False],
     )
     classes: list[ExplainedClassScore | ClassScore]
     certificate: Certificate | None
@@ -155,7 +161,9 @@ class ImageCertification(BaseModel):
         description="Of the classifier that the certificate speaks of; null where a smoothed one abstains"
     )
     served_classifier: Classifier = Field(description="The classifier whose answer is compared")
-    served_prediction: Prediction = Field(description="Of /classify by that classifier, with the default effort")
+    served_prediction: Prediction = Field(
+        description="Of /classify by that classifier, with the default effort and without `reject`"
+    )
     certificate: Certificate
     rivals: list[RivalBound] = Field(
         description="Every other class, the nearest first; empty for smoothing, which does not tell them apart"
@@ -200,8 +208,15 @@ class LoadedVersion(BaseModel):
     classes: list[str]
     input_shape: tuple[int, int, int] = Field(description="(C, H, W)", examples=[[1, 28, 28]])
     default_effort: Effort
+    reject_below: float = Field(
+        description="Less typicality counts as out of distribution. Of the classifier latent, with the effort "
+        "`calibration_effort`",
+        examples=[0.01],
+    )
+    calibration_effort: Effort = Field(description="With which posterior and typicality of latent inference were set")
     certificates: list[Method] = Field(description="The certificates that it can give")
     prototypes: int | None = Field(description="In its prototype bank, if it has one", examples=[4000])
+    prototype_reject_below: float | None = Field(description="As `reject_below`, of the classifier finite-bank")
     metrics: dict[str, float] = Field(description="Measured when the model was published")
     prototype_metrics: dict[str, float] | None = Field(description="Of its prototype bank, likewise")
     training_data: TrainingData

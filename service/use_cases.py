@@ -18,6 +18,9 @@ from service.models.served_model import ServedModel
 from service.runtime import Runtime
 from service.schemas import CertifyAnswer, ClassifyAnswer, ImageCertification, ImageClassification, TimingMs
 
+REJECTED = "(rejected)"
+"""Stands in the metric of predictions for the class of an image that was rejected."""
+
 Read = Callable[[], Awaitable[Sequence[ServedImage]]]
 
 
@@ -25,11 +28,13 @@ Read = Callable[[], Awaitable[Sequence[ServedImage]]]
 class Findings:
     """What the engine found about the images of one request, in their order.
 
-    `certify_job` is None and `bounds` empty where no certificate was asked for; `decode_s` is what reading took, in s.
+    `rejected` says of which no prediction may be served. `certify_job` is None and `bounds` empty where no certificate
+    was asked for; `decode_s` is what reading took, in s.
     """
 
     images: Sequence[ServedImage]
     scores: Sequence[Solved[Scores]]
+    rejected: Sequence[bool]
     certify_job: Certify | None
     bounds: Sequence[Solved[Bounds]]
     decode_s: float
@@ -68,12 +73,15 @@ async def find(
     decode_s = time.perf_counter() - started
     _check_estimate(runtime, model, certify_job, len(images), limit_s=deadline.allowed_s)
     solved = await runtime.solve(job, images, deadline=deadline)
-    bounds = [] if certify_job is None else await runtime.solve(certify_job, images, deadline=deadline)
-    for scores in solved:
-        label = model.labels[scores.outcome.prediction]
+    outside = [model.is_out_of_distribution(choice.classifier, scores.outcome) for scores in solved]
+    rejected = [choice.reject and is_out for is_out in outside]
+    bounds = [] if certify_job is None else await _certify(runtime, certify_job, images, rejected, deadline=deadline)
+    for scores, is_rejected in zip(solved, rejected, strict=True):
+        label = REJECTED if is_rejected else model.labels[scores.outcome.prediction]
         runtime.metrics.predictions.labels(model.name, label).inc()
     runtime.metrics.images.labels(model.name).inc(len(images))
-    return Findings(images, solved, certify_job, bounds, decode_s)
+    runtime.metrics.out_of_distribution.labels(model.name).inc(sum(outside))
+    return Findings(images, solved, rejected, certify_job, bounds, decode_s)
 
 
 async def classify(
@@ -94,6 +102,7 @@ async def classify(
                 image,
                 scores.outcome,
                 classifier=choice.classifier,
+                rejected=found.rejected[index],
                 certified=found.certified(index),
                 cached=_cached(scores, found.bounds, index),
             )
@@ -153,6 +162,16 @@ async def certify(
         results=await runtime.aside(answers),
         timing_ms=_timing(decode_s, served, bounds),
     )
+
+
+async def _certify(
+    runtime: Runtime, job: Certify, images: Sequence[ServedImage], rejected: Sequence[bool], *, deadline: Deadline
+) -> list[Solved[Bounds]]:
+    """The certificates of the images; nothing is computed for a rejected one, whose radius is 0."""
+    wanted = [image for image, is_rejected in zip(images, rejected, strict=True) if not is_rejected]
+    found = iter(await runtime.solve(job, wanted, deadline=deadline))
+    nothing = Solved(Bounds(prediction=None, radius=0.0), cached=True)
+    return [nothing if is_rejected else next(found) for is_rejected in rejected]
 
 
 def _check_estimate(runtime: Runtime, model: ServedModel, job: Certify | None, images: int, *, limit_s: float) -> float:

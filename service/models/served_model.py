@@ -71,6 +71,11 @@ class ServedModel:
         prototypes = self.manifest.prototypes
         return prototypes.calibration if classifier == "finite-bank" and prototypes else self.manifest.calibration
 
+    def is_out_of_distribution(self, classifier: Classifier, scores: Scores) -> bool:
+        """Whether a classifier's score of its own prediction is too unusual for true images of that class."""
+        prediction = scores.prediction
+        return self.calibration(classifier).is_out_of_distribution(prediction, float(scores.scores[prediction]))
+
     @property
     def default_effort(self) -> Effort:
         """The effort of a request that names none."""

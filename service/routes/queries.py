@@ -83,6 +83,7 @@ class ClassifyQuery(CertificateQuery):
     solver: Solver = Field("quasi-newton", description="How to optimise; adam is the paper's way, without `effort`")
     certificate: Method | Literal["none"] = Field("none", description="Whether to certify the answer, and how")
     explain: bool = Field(False, description="Adds each class's best reconstruction as a PNG")
+    reject: bool = Field(False, description="Answers without a prediction where the image is out of distribution")
 
     @model_validator(mode="after")
     def _fits_together(self) -> "ClassifyQuery":
@@ -100,7 +101,7 @@ class ClassifyQuery(CertificateQuery):
     def classification(self) -> ClassifyChoice:
         """What the query asks of /classify."""
         certificate = None if self.certificate == "none" else self.choice(self.certificate)
-        return ClassifyChoice(self.classifier, self.effort, self.solver, certificate, self.explain)
+        return ClassifyChoice(self.classifier, self.effort, self.solver, certificate, self.explain, self.reject)
 
 
 class CertifyQuery(CertificateQuery):

@@ -79,7 +79,13 @@ class Metrics:
         self.rejected = Counter("eabs_rejected_total", "Requests that got no result", ["reason"], registry=r)
         self.images = Counter("eabs_images_classified_total", "Images classified", ["model"], registry=r)
         self.predictions = Counter(
-            "eabs_predictions_total", "Images by predicted class", ["model", "label"], registry=r
+            "eabs_predictions_total", "Images by predicted class, or (rejected)", ["model", "label"], registry=r
+        )
+        self.out_of_distribution = Counter(
+            "eabs_out_of_distribution_total",
+            "Images whose typicality was below the model's threshold, rejected or not",
+            ["model"],
+            registry=r,
         )
         self.model_info = Gauge(
             "eabs_model_info",

@@ -9,7 +9,7 @@ from PIL import Image
 from eabs.architecture import PRESETS
 from eabs.networks import EABS
 from eabs.settings import PAPER_SETTINGS
-from model_store import ModelStore, prepare_inference
+from model_store import ManifestDraft, ModelStore, prepare_inference
 from tests.cli.conftest import Eabs
 from tests.service.small_model import small_bank, small_draft
 
@@ -40,6 +40,28 @@ def test_the_table_names_every_image(eabs: Eabs, store: Path) -> None:
     outcome = eabs("classify", EXAMPLE, "--store", store)
     assert outcome.code == 0, outcome.err
     assert "prediction" in outcome.out
+
+
+@pytest.fixture
+def store_that_rejects(store: Path, tmp_path: Path) -> Path:
+    """The small model, to which nothing is typical."""
+    loaded = ModelStore(store).load("mnist")
+    fields = {name: getattr(loaded.manifest, name) for name in ManifestDraft.model_fields}
+    calibration = loaded.manifest.calibration.model_copy(update={"scores": [[0.0, 0.0, 0.0]] * 10})
+    ModelStore(tmp_path).publish(loaded.model, ManifestDraft.model_validate(fields | {"calibration": calibration}))
+    return tmp_path
+
+
+def test_what_is_rejected_has_no_prediction(eabs: Eabs, store_that_rejects: Path, tmp_path: Path) -> None:
+    command = ("classify", EXAMPLE, "--store", store_that_rejects)
+    asked, unasked = (json.loads(eabs(*command, "--json", *more).out)["results"][0] for more in (["--reject"], []))
+    assert asked["out_of_distribution"]
+    assert asked["prediction"] is None
+    assert unasked["out_of_distribution"]
+    assert unasked["prediction"] is not None
+    drawn = eabs(*command, "--reject", "--figure", tmp_path / "figure.png")
+    assert drawn.code == 0, drawn.err
+    assert "rejected" in drawn.out
 
 
 def test_the_figure_shows_the_input_and_every_class(eabs: Eabs, store: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from eabs.certificates.smoothing import SmoothingSettings
 from model_store import ModelStore
 from service.answers import Certified, certification, classification, posterior
 from service.images.served_image import ServedImage
-from service.jobs import Bounds, CertifyExactInference, CertifyFiniteBank, CertifySmoothing, Scores
+from service.jobs import Bounds, CertifyExactInference, CertifyFiniteBank, CertifySmoothing, Classifier, Scores
 from service.models.reference import ModelReference
 from service.models.served_model import ServedModel, load_model
 from service.schemas import ClassScore, ExplainedClassScore
@@ -44,6 +44,7 @@ def test_huge_scores_have_a_posterior() -> None:
 
 def test_the_lowest_score_wins(model: ServedModel) -> None:
     answer = classification(model, IMAGE, SCORES, cached=False)
+    assert answer.prediction is not None
     assert answer.prediction.index == 9
     assert answer.classes[9].log_likelihood == -1
     assert answer.classes[9].reconstruction_distance == 9
@@ -64,6 +65,26 @@ def test_only_scores_with_reconstructions_are_explained(model: ServedModel) -> N
 def test_typicality_is_the_calibrations(model: ServedModel) -> None:
     answer = classification(model, IMAGE, SCORES, cached=False)
     assert answer.typicality == model.calibration("latent").typicality(9, 1.0)
+
+
+@pytest.mark.parametrize("classifier", ["latent", "finite-bank"])
+def test_an_image_is_out_of_distribution_where_its_typicality_is_below_the_threshold(
+    model: ServedModel, classifier: Classifier
+) -> None:
+    for score, is_out in ((1000.0, False), (1001.0, True)):
+        scores = replace(SCORES, scores=SCORES.scores + np.float32(score - 1))
+        answer = classification(model, IMAGE, scores, classifier=classifier, cached=False)
+        assert answer.out_of_distribution is is_out
+        assert answer.prediction is not None
+
+
+def test_a_rejected_image_has_scores_but_no_prediction_and_no_radius(model: ServedModel) -> None:
+    answer = classification(model, IMAGE, SCORES, rejected=True, certified=certified(), cached=False)
+    assert answer.prediction is None
+    assert answer.certificate is not None
+    assert answer.certificate.radius == 0
+    assert "rejected as out of distribution" in (answer.certificate.reason or "")
+    assert len(answer.classes) == 10
 
 
 def test_a_certificate_of_the_served_class_keeps_its_radius(model: ServedModel) -> None:

@@ -58,6 +58,7 @@ def test_the_envelope_is_complete(client: httpx.Client) -> None:
         "classifier",
         "prediction",
         "typicality",
+        "out_of_distribution",
         "classes",
         "certificate",
         "preprocessing",
