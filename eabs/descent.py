@@ -30,12 +30,25 @@ class Start:
 @dataclass(frozen=True)
 class Finished:
     """Answers for n images, known by their `tickets`: scores (n, K), latents (n, K, M), and whether a score was left
-    at an upper bound because its class could no longer win (n, K)."""
+    at an upper bound because its class could no longer win (n, K); how many steps each image took, and whether it
+    converged: no class used up its steps while it could still win (n,)."""
 
     tickets: list[int]
     scores: Tensor
     latents: Tensor
     upper_bounds: Tensor
+    steps: Tensor
+    converged: Tensor
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """Of every lane (L,) bool: whether it ends now; because its class can no longer win; because it has used up its
+    steps although it could win."""
+
+    ended: Tensor
+    given_up: Tensor
+    unfinished: Tensor
 
 
 class Descent:
@@ -69,6 +82,9 @@ class Descent:
         self._scores = metric.new_empty(cells)
         self._latents = metric.new_empty(*cells, architecture.latent)
         self._given_up = torch.empty(cells, dtype=torch.bool, device=metric.device)
+        self._unfinished = torch.empty_like(self._given_up)
+        self._admitted_at: list[int] = []
+        self._clock = 0
         # The lanes under way, and which cell each is for.
         self._cells = torch.empty(0, dtype=torch.int64, device=metric.device)
         self._ages = torch.empty_like(self._cells)
@@ -96,9 +112,11 @@ class Descent:
         self._scores = torch.cat([self._scores, torch.where(start.chosen, torch.inf, start.bounds)])
         self._latents = torch.cat([self._latents, start.latents])
         self._given_up = torch.cat([self._given_up, ~start.chosen])
+        self._unfinished = torch.cat([self._unfinished, torch.zeros_like(start.chosen)])
         self._unpack()
         tickets = range(self._admitted, self._admitted + len(images))
         self._tickets += tickets
+        self._admitted_at += [self._clock] * len(images)
         self._admitted += len(images)
         return tickets
 
@@ -109,13 +127,16 @@ class Descent:
             self._stepper = self._pack()
         self._stepper.step(self._lanes)
         self._ages += 1
-        ended, given_up = self._judge()
+        self._clock += 1
+        judgement = self._judge()
+        ended = judgement.ended
         if not bool(ended.any()):
             return None
         cells = self._cells[ended]
         self._scores.view(-1)[cells] = self._lanes.values[ended]
         self._latents.view(-1, self._latents.shape[3])[cells] = self._lanes.points[ended]
-        self._given_up.view(-1)[cells] = given_up[ended]
+        self._given_up.view(-1)[cells] = judgement.given_up[ended]
+        self._unfinished.view(-1)[cells] = judgement.unfinished[ended]
         remaining = (~ended).nonzero()[:, 0]
         self._cells = self._cells[remaining]
         self._ages = self._ages[remaining]
@@ -135,22 +156,23 @@ class Descent:
             self._stepper.close()
             self._stepper = None
 
-    def _judge(self) -> tuple[Tensor, Tensor]:
-        """Which lanes end now (L,), and which of them because their class can no longer win (L,)."""
+    def _judge(self) -> _Judgement:
         settings, lanes = self._settings, self._lanes
-        ended = (self._ages >= settings.steps) | (lanes.promises <= settings.tolerance * lanes.values)
+        converged = lanes.promises <= settings.tolerance * lanes.values
+        ended = (self._ages >= settings.steps) | converged
         per_image = settings.starts * self._K
         images = self._cells // per_image
         leaders = self._best(self._scores.flatten(1).amin(1), images)
         beaten = lanes.values - settings.patience * lanes.promises > leaders[images]
         given_up = beaten & (self._ages >= settings.full_steps) & ~ended
+        unfinished = ended & ~converged & ~beaten
         ended |= given_up
         if settings.starts > 1:
             classes = images * self._K + self._cells % self._K
             leaders = self._best(self._scores.amin(1).flatten(), classes)
             beaten = lanes.values - settings.start_patience * lanes.promises > leaders[classes]
             ended |= beaten & (self._ages >= _START_STEPS)
-        return ended, given_up
+        return _Judgement(ended, given_up, unfinished)
 
     def _best(self, known: Tensor, groups: Tensor) -> Tensor:
         """The best score of every group, among those known (n,) and those of the lanes, whose groups are (L,)."""
@@ -168,16 +190,23 @@ class Descent:
         cells = starts[:, None, :]
         if not len(self._cells):
             self._unpack()
+        indices = done.tolist()
+        steps = [self._clock - self._admitted_at[index] for index in indices]
         finished = Finished(
-            tickets=[self._tickets[index] for index in done.tolist()],
+            tickets=[self._tickets[index] for index in indices],
             scores=scores,
             latents=self._latents[done].take_along_dim(cells[..., None], 1).squeeze(1),
             upper_bounds=self._given_up[done].take_along_dim(cells, 1).squeeze(1),
+            steps=torch.tensor(steps, device=scores.device),
+            converged=~self._unfinished[done].take_along_dim(cells, 1).squeeze(1).any(1),
         )
         kept = under_way.nonzero()[:, 0]
-        self._tickets = [self._tickets[index] for index in kept.tolist()]
+        indices = kept.tolist()
+        self._tickets = [self._tickets[index] for index in indices]
+        self._admitted_at = [self._admitted_at[index] for index in indices]
         self._images, self._scores = self._images[kept], self._scores[kept]
-        self._latents, self._given_up = self._latents[kept], self._given_up[kept]
+        self._latents = self._latents[kept]
+        self._given_up, self._unfinished = self._given_up[kept], self._unfinished[kept]
         moved = (under_way.cumsum(0) - 1)[images]
         self._cells = moved * per_image + self._cells % per_image
         return finished

@@ -36,13 +36,17 @@ class InferenceResult:
 
     `scores` l_k (B, K); `distances` ||x - G_k(z_k)||_2 (B, K); `latents` z_k, a variational posterior's mean
     (B, K, M); `upper_bounds` (B, K), whether a class was given up because it could no longer win, so that its l_k and
-    its distance are upper bounds and not optima. The prediction itself is never one.
+    its distance are upper bounds and not optima. The prediction itself is never one. `steps` (B,) int64: how many
+    gradients the longest lane of each image took; `converged` (B,) bool: no class used up its steps while it could
+    still win, which Adam cannot tell: it takes its steps whatever comes.
     """
 
     scores: Tensor
     distances: Tensor
     latents: Tensor
     upper_bounds: Tensor
+    steps: Tensor
+    converged: Tensor
 
     @property
     def predictions(self) -> Tensor:
@@ -169,11 +173,12 @@ class LatentInference:
                 finished.append(found)
                 order += found.tickets
         place = torch.tensor([order.index(ticket) for ticket in tickets], device=self.device)
-        scores, latents, upper_bounds = (
+        scores, latents, upper_bounds, steps, converged = (
             torch.cat([getattr(found, name) for found in finished])[place]
-            for name in ("scores", "latents", "upper_bounds")
+            for name in ("scores", "latents", "upper_bounds", "steps", "converged")
         )
-        return InferenceResult(scores, self.distances(scores, latents, settings.objective), latents, upper_bounds)
+        distances = self.distances(scores, latents, settings.objective)
+        return InferenceResult(scores, distances, latents, upper_bounds, steps, converged)
 
     def _infer_by_adam(self, images: Tensor, settings: AdamSettings) -> InferenceResult:
         B, S, K, M = len(images), settings.starts, self.architecture.classes, self.architecture.latent
@@ -196,7 +201,14 @@ class LatentInference:
         scores, best = scores.view(B, S, K).min(1)
         means = means.view(B, S, K, M).take_along_dim(best[:, None, :, None], 1).squeeze(1)
         distances = torch.linalg.vector_norm((images.unsqueeze(1) - self.decoders.decode(means)).flatten(2), dim=2)
-        return InferenceResult(scores, distances, means, torch.zeros_like(everywhere))
+        return InferenceResult(
+            scores,
+            distances,
+            means,
+            upper_bounds=torch.zeros_like(everywhere),
+            steps=torch.full((B,), settings.steps, device=self.device),
+            converged=torch.zeros(B, dtype=torch.bool, device=self.device),
+        )
 
     def _with_proposal(
         self, images: Tensor, found: Starts, mean: Tensor, wanted: Tensor, objective: Objective

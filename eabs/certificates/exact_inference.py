@@ -29,11 +29,14 @@ class ExactInferenceCertificate:
     `predictions` (B,) int64: the class that exact inference chooses, of which the certificate speaks.
     `radii` (B,): L2 distance in [0, 1] pixels; 0 where nothing is certified.
     `bounds` (B, K): e_k for every rival k, negative where it would win already; +inf for the prediction itself.
+    `steps` (B,) int64 and `converged` (B,) bool: of the two inferences, for scores and for distances, together.
     """
 
     predictions: Tensor
     radii: Tensor
     bounds: Tensor
+    steps: Tensor
+    converged: Tensor
 
 
 def rival_bounds(scores: Tensor, own_distances: Tensor, distances: Tensor, predictions: Tensor) -> Tensor:
@@ -83,4 +86,10 @@ def certify_exact_inference(
         distances,
         predictions,
     )
-    return ExactInferenceCertificate(predictions, bounds.amin(1).clamp_min(0), bounds)
+    return ExactInferenceCertificate(
+        predictions,
+        bounds.amin(1).clamp_min(0),
+        bounds,
+        steps=scored.steps + nearest.steps,
+        converged=scored.converged & nearest.converged,
+    )

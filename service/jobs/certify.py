@@ -26,7 +26,7 @@ from eabs.certificates.smoothing import (
     predict_by_smoothing,
 )
 from eabs.settings import EFFORTS, QuasiNewtonSettings
-from service.jobs.job import Classifier, Classifiers, Job, Outcome
+from service.jobs.job import Classifier, Classifiers, Job, Outcome, with_progress
 
 Method = Literal["exact-inference", "finite-bank", "smoothing"]
 
@@ -109,6 +109,10 @@ class CertifyExactInference(Certify):
     def lanes(self) -> int:
         return self.settings.starts
 
+    @property
+    def effort(self) -> str:
+        return "exact-inference"
+
     def run(self, classifiers: Classifiers, images: Tensor) -> Sequence[Bounds]:
         inference = classifiers.latent
         found = certify_exact_inference(inference, images, self.settings)
@@ -117,7 +121,8 @@ class CertifyExactInference(Certify):
             return inference.infer(candidates, replace(self.settings, objective="score")).predictions.cpu()
 
         attacks = self._attack(recreate_by_inference(inference, _SEARCH), images, found.predictions, confirm)
-        return _rows(found.predictions, found.radii, found.bounds, attacks)
+        rows = _rows(found.predictions, found.radii, found.bounds, attacks)
+        return with_progress(rows, found.steps, found.converged)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eabs.settings import EFFORTS, PAPER_SETTINGS, Effort, InferenceSettings, Solver
-from service.jobs.job import Classifiers, Floats, Job, Outcome
+from eabs.settings import (
+    EFFORTS,
+    PAPER_SETTINGS,
+    AdamSettings,
+    Effort,
+    InferenceSettings,
+    QuasiNewtonSettings,
+    Solver,
+)
+from service.jobs.job import Classifiers, Floats, Job, Outcome, with_progress
 
 
 @dataclass(frozen=True)
@@ -58,13 +66,20 @@ class Classify(Job[Scores]):
     def lanes(self) -> int:
         return self.settings.starts
 
+    @property
+    def effort(self) -> str:
+        if isinstance(self.settings, AdamSettings):
+            return "adam"
+        return next((name for name, settings in EFFORTS.items() if settings == self.settings), "other")
+
     def run(self, classifiers: Classifiers, images: Tensor) -> Sequence[Scores]:
         inference = classifiers.latent
         result = inference.infer(images, self.settings)
         columns = [result.scores, result.distances, result.upper_bounds]
         if self.explain:
             columns.append(_as_bytes(inference.reconstruct(result.latents)))
-        return _rows(columns)
+        tells = isinstance(self.settings, QuasiNewtonSettings)
+        return with_progress(_rows(columns), result.steps, result.converged if tells else None)
 
 
 @dataclass(frozen=True)

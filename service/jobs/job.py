@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
@@ -34,12 +34,29 @@ class Classifiers:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The engine's answer about one image."""
+    """The engine's answer about one image, and how latent inference got there.
+
+    `steps`: the gradients that it took for the image, None where it had no part. `converged`: whether no class used
+    up its steps while it could still win, None where nothing tells.
+    """
+
+    steps: int | None = field(default=None, kw_only=True)
+    converged: bool | None = field(default=None, kw_only=True)
 
     @property
     def nbytes(self) -> int:
         """Memory that keeping it takes, in bytes."""
         return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+
+
+T = TypeVar("T", bound=Outcome)
+
+
+def with_progress(outcomes: Sequence[T], steps: Tensor, converged: Tensor | None) -> list[T]:
+    """The outcomes of B images with the `steps` (B,) that each took and whether it `converged` (B,)."""
+    ends = [None] * len(outcomes) if converged is None else converged.tolist()
+    progress = zip(outcomes, steps.tolist(), ends, strict=True)
+    return [replace(outcome, steps=count, converged=end) for outcome, count, end in progress]
 
 
 T_co = TypeVar("T_co", bound=Outcome, covariant=True)
@@ -60,6 +77,11 @@ class Job(ABC, Generic[T_co]):
     def kind_of_work(self) -> Hashable:
         """Jobs of one kind take as long as each other, and as much memory, for each lane. There are few kinds."""
         return self
+
+    @property
+    def effort(self) -> str | None:
+        """How latent inference is done, in one of few words that metrics count by; None where it has no part."""
+        return None
 
     @abstractmethod
     def run(self, classifiers: Classifiers, images: Tensor) -> Sequence[T_co]:

@@ -129,3 +129,41 @@ def test_images_that_join_later_get_the_answers_of_those_that_were_there_first(
     assert sorted(joined) == list(range(6))
     for ticket in range(6):
         assert torch.equal(joined[ticket], together[ticket])
+
+
+def test_an_image_takes_as_many_steps_as_it_was_there_for(
+    inference: LatentInference, toy_images: tuple[Tensor, Tensor]
+) -> None:
+    first, second = toy_images[0][:2].split(1)
+    settings = replace(LONG, steps=5)
+    descent = started(inference, first, settings)
+    taken: dict[int, int] = {}
+    with torch.inference_mode():
+        descent.step()
+        descent.step()
+        descent.admit(second, inference.start(second, settings))
+        while len(descent):
+            if (found := descent.step()) is not None:
+                taken |= dict(zip(found.tickets, found.steps.tolist(), strict=True))
+    assert taken == {0: 5, 1: 5}
+
+
+def test_an_image_has_converged_where_no_class_ran_out_of_steps(
+    inference: LatentInference, toy_images: tuple[Tensor, Tensor]
+) -> None:
+    images = toy_images[0]
+    settings = replace(LONG, tolerance=1e-3)
+    ended = inference.infer(images, settings)
+    assert ended.converged.tolist() == (ended.steps < settings.steps).tolist()
+    assert not inference.infer(images, replace(settings, steps=1)).converged.any()
+
+
+def test_a_class_that_could_not_win_any_more_does_not_keep_its_image_from_converging(
+    inference: LatentInference, toy_images: tuple[Tensor, Tensor]
+) -> None:
+    images = toy_images[0]
+    complete = inference.infer(images, replace(LONG, steps=6, tolerance=1e-3))
+    patient = inference.infer(images, replace(LONG, steps=6, tolerance=1e-3, patience=2.0))
+    gained = patient.converged & ~complete.converged
+    assert gained.any()
+    assert patient.upper_bounds[gained].any(1).all()

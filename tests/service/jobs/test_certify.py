@@ -36,6 +36,10 @@ def test_exact_inference_is_equation_7s_certificate(classifiers: Classifiers, im
     assert [answer.prediction for answer in answers] == found.predictions.tolist()
     assert [answer.radius for answer in answers] == found.radii.tolist()
     np.testing.assert_array_equal(np.stack([answer.bounds for answer in answers]), found.bounds.double().numpy())
+    # Both of its inferences count.
+    assert [answer.steps for answer in answers] == found.steps.tolist()
+    assert [answer.converged for answer in answers] == found.converged.tolist()
+    assert max(found.steps.tolist()) > QUICK.steps
 
 
 def test_finite_bank_is_the_banks_certificate(classifiers: Classifiers, images: torch.Tensor) -> None:

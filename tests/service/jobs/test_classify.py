@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -92,3 +93,21 @@ def test_a_tie_that_rounding_made_does_not_change_the_prediction() -> None:
     (answer,) = ClassifyByPrototypes("model").run(Classifiers(cast(LatentInference, None), bank), image)
     assert bank.classify(image).predictions.item() == 1
     assert answer.prediction == 1
+
+
+def test_an_answer_knows_how_latent_inference_got_there(classifiers: Classifiers) -> None:
+    for answer in Classify("model", EFFORTS["fast"]).run(classifiers, IMAGES):
+        assert answer.steps is not None
+        assert 1 <= answer.steps <= EFFORTS["fast"].steps
+        assert type(answer.converged) is bool
+    for answer in Classify("model", replace(PAPER_SETTINGS, steps=2)).run(classifiers, IMAGES):
+        assert (answer.steps, answer.converged) == (2, None)
+    for answer in ClassifyByPrototypes("model").run(classifiers, IMAGES):
+        assert (answer.steps, answer.converged) == (None, None)
+
+
+def test_an_effort_has_one_of_few_names() -> None:
+    assert Classify("model", EFFORTS["thorough"]).effort == "thorough"
+    assert Classify("model", PAPER_SETTINGS).effort == "adam"
+    assert Classify("model", replace(EFFORTS["fast"], steps=7)).effort == "other"
+    assert ClassifyByPrototypes("model").effort is None
