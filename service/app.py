@@ -16,6 +16,7 @@ from service.routes import certify, classify, health, models, repository
 from service.runtime import Runtime
 from service.server import run_server
 from service.settings import Settings
+from service.telemetry.loop_lag import measure_loop_lag
 
 __all__ = ["create_app", "serve"]
 
@@ -37,11 +38,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         starting = asyncio.create_task(runtime.start(), name="start")
+        lag = asyncio.create_task(measure_loop_lag(runtime.metrics.event_loop_lag_seconds), name="loop-lag")
         try:
             yield
         finally:
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
+            for task in (starting, lag):
+                task.cancel()
+            await asyncio.gather(starting, lag, return_exceptions=True)
             await runtime.stop()
 
     app = FastAPI(title="E-ABS server", version=version("eabs-server"), description=_DESCRIPTION, lifespan=lifespan)

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from model_store import InvalidName, UnknownModel, UnknownVersion
 from service.errors import ClientGone, Invalid, NotFound, ServiceError
 from service.middleware.request_id import current_request_id
+from service.telemetry.request_record import current_record
 
 MEDIA_TYPE = "application/problem+json"
 _OPEN_INFERENCE = "/v2"
@@ -85,6 +86,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 def _response(
     path: str, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None
 ) -> Response:
+    current_record().error = kind
     if path == _OPEN_INFERENCE or path.startswith(f"{_OPEN_INFERENCE}/"):
         error = OpenInferenceError(error=detail)
         return Response(error.model_dump_json(), status, dict(headers or {}), "application/json")

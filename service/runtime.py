@@ -17,12 +17,15 @@ from service.images.json_body import Pixels
 from service.images.served_image import ServedImage, prepare_image
 from service.inference.batcher import Batcher
 from service.inference.engine import Engine
+from service.inference.progress import counting_progress
 from service.inference.solver import Solved, Solver
 from service.jobs import Job, Outcome
 from service.models.catalogue import Catalogue
 from service.models.keeper import Keeper
 from service.models.served_model import ServedModel, resolve_devices
 from service.settings import Settings
+from service.telemetry.context import run_in
+from service.telemetry.device_memory import watch_device_memory
 from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -54,7 +57,7 @@ class Runtime:
         )
         self._max_batch_size = settings.max_batch_size or _BATCH_SIZES[devices[0].type]
         self._batcher = Batcher(
-            self._engine.run,
+            counting_progress(self._engine.run, self.metrics),
             places=self._engine.places,
             max_queue=settings.max_queue,
             max_batch_size=self._max_batch_size,
@@ -73,6 +76,7 @@ class Runtime:
         self.metrics.watch(self.metrics.queue_depth, lambda: self._batcher.depth)
         self.metrics.watch(self.metrics.cache_bytes, lambda: self.cache.nbytes)
         self.metrics.watch(self.metrics.ready, lambda: float(self.unready_because() is None))
+        watch_device_memory(self.metrics, devices)
 
     async def start(self) -> None:
         """Loads and warms the models, then takes work. A failure is logged and leaves the state `failed`."""
@@ -167,7 +171,7 @@ class Runtime:
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Does blocking work in the small thread pool for images, whose size bounds how many are decoded at once."""
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+        return await run_in(self._decoders, work)
 
     async def _prepare(self, source: bytes | Pixels, where: str, model: ServedModel) -> ServedImage:
         limit = self.settings.max_pixels

@@ -17,9 +17,7 @@ from service.middleware.request_id import current_request_id
 from service.models.served_model import ServedModel
 from service.runtime import Runtime
 from service.schemas import CertifyAnswer, ClassifyAnswer, ImageCertification, ImageClassification, TimingMs
-
-REJECTED = "(rejected)"
-"""Stands in the metric of predictions for the class of an image that was rejected."""
+from service.tally import count_radii, count_scores, note_request, note_work
 
 Read = Callable[[], Awaitable[Sequence[ServedImage]]]
 
@@ -42,6 +40,15 @@ class Findings:
     def certified(self, index: int) -> Certified | None:
         """The certificate of one image, where one was asked for."""
         return None if self.certify_job is None else Certified(self.certify_job, self.bounds[index].outcome)
+
+    def cached(self, index: int) -> bool:
+        """Whether a cache had all that is answered about one image."""
+        return _cached(self.scores, self.bounds, index)
+
+    @property
+    def timing(self) -> TimingMs:
+        """What it took."""
+        return _timing(self.decode_s, self.scores, self.bounds)
 
 
 async def find(
@@ -71,17 +78,18 @@ async def find(
     started = time.perf_counter()
     images = await read()
     decode_s = time.perf_counter() - started
+    note_request(model, len(images))
     _check_estimate(runtime, model, certify_job, len(images), limit_s=deadline.allowed_s)
     solved = await runtime.solve(job, images, deadline=deadline)
-    outside = [model.is_out_of_distribution(choice.classifier, scores.outcome) for scores in solved]
-    rejected = [choice.reject and is_out for is_out in outside]
+    outcomes = [scores.outcome for scores in solved]
+    rejected = [choice.reject and model.is_out_of_distribution(choice.classifier, scores) for scores in outcomes]
     bounds = [] if certify_job is None else await _certify(runtime, certify_job, images, rejected, deadline=deadline)
-    for scores, is_rejected in zip(solved, rejected, strict=True):
-        label = REJECTED if is_rejected else model.labels[scores.outcome.prediction]
-        runtime.metrics.predictions.labels(model.name, label).inc()
-    runtime.metrics.images.labels(model.name).inc(len(images))
-    runtime.metrics.out_of_distribution.labels(model.name).inc(sum(outside))
-    return Findings(images, solved, rejected, certify_job, bounds, decode_s)
+    found = Findings(images, solved, rejected, certify_job, bounds, decode_s)
+    note_work(found.timing, cached=sum(map(found.cached, range(len(images)))))
+    count_scores(runtime.metrics, model, choice.classifier, outcomes, rejected=rejected)
+    if certify_job is not None:
+        count_radii(runtime.metrics, certify_job, solved, bounds)
+    return found
 
 
 async def classify(
@@ -104,7 +112,7 @@ async def classify(
                 classifier=choice.classifier,
                 rejected=found.rejected[index],
                 certified=found.certified(index),
-                cached=_cached(scores, found.bounds, index),
+                cached=found.cached(index),
             )
             for index, (image, scores) in enumerate(zip(found.images, found.scores, strict=True))
         ]
@@ -113,7 +121,7 @@ async def classify(
         request_id=current_request_id(),
         model=identity_of_model(model),
         results=await runtime.aside(answers),
-        timing_ms=_timing(found.decode_s, found.scores, found.bounds),
+        timing_ms=found.timing,
     )
 
 
@@ -138,9 +146,13 @@ async def certify(
     started = time.perf_counter()
     images = await read()
     decode_s = time.perf_counter() - started
+    note_request(model, len(images))
     estimated_s = _check_estimate(runtime, model, job, len(images), limit_s=deadline.allowed_s)
     served = await runtime.solve(serve_job, images, deadline=deadline)
     bounds = await runtime.solve(job, images, deadline=deadline)
+    timing = _timing(decode_s, served, bounds)
+    note_work(timing, cached=sum(_cached(served, bounds, index) for index in range(len(images))))
+    count_radii(runtime.metrics, job, served, bounds)
 
     def answers() -> list[ImageCertification]:
         return [
@@ -151,7 +163,7 @@ async def certify(
                 served=scores.outcome.prediction,
                 classifier=classifier,
                 estimated_s=estimated_s,
-                cached=_cached(scores, bounds, index),
+                cached=_cached(served, bounds, index),
             )
             for index, (image, scores, found) in enumerate(zip(images, served, bounds, strict=True))
         ]
@@ -160,7 +172,7 @@ async def certify(
         request_id=current_request_id(),
         model=identity_of_model(model),
         results=await runtime.aside(answers),
-        timing_ms=_timing(decode_s, served, bounds),
+        timing_ms=timing,
     )
 
 
@@ -193,8 +205,8 @@ def _check_estimate(runtime: Runtime, model: ServedModel, job: Certify | None, i
     return seconds
 
 
-def _cached(scores: Solved[Scores], bounds: Sequence[Solved[Bounds]], index: int) -> bool:
-    return scores.cached and (not bounds or bounds[index].cached)
+def _cached(scores: Sequence[Solved[Scores]], bounds: Sequence[Solved[Bounds]], index: int) -> bool:
+    return scores[index].cached and (not bounds or bounds[index].cached)
 
 
 def _timing(decode_s: float, *rounds: Sequence[Solved[Any]]) -> TimingMs:

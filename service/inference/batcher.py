@@ -17,6 +17,7 @@ from service.inference.batch_limits import BatchLimits
 from service.inference.fair_queue import Answered, FairQueue, Pending
 from service.inference.rates import Rates
 from service.jobs import Floats, Job, Outcome
+from service.telemetry.context import working_for
 from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -167,23 +168,29 @@ class Batcher:
         if not batch:
             return
         if len(batch) <= self._limits.images(job):
-            try:
-                await self._infer(job, batch)
-                return
-            except Exception as error:
-                self._metrics.batch_failures.labels(type(job).__name__).inc()
-                if isinstance(error, OutOfMemory):
-                    self._metrics.out_of_memory.labels(type(job).__name__).inc()
-                    self._limits.did_not_fit(job, len(batch))
-                if len(batch) == 1 or isinstance(error, NotReady):
-                    logger.error("inference failed", exc_info=error)
-                    for item in batch:
-                        item.fail(_shown(error))
+            with working_for([request_id for item in batch for request_id in item.request_ids]):
+                if await self._answer(job, batch):
                     return
-                logger.warning("a batch of %d failed and is halved: %r", len(batch), error)
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
             await self._divide(job, half)
+
+    async def _answer(self, job: Job[Any], batch: Sequence[Pending[Any]]) -> bool:
+        """Answers a batch together; whether that is settled, or smaller ones may do better."""
+        try:
+            await self._infer(job, batch)
+        except Exception as error:
+            self._metrics.batch_failures.labels(type(job).__name__).inc()
+            if isinstance(error, OutOfMemory):
+                self._metrics.out_of_memory.labels(type(job).__name__).inc()
+                self._limits.did_not_fit(job, len(batch))
+            if len(batch) > 1 and not isinstance(error, NotReady):
+                logger.warning("a batch of %d failed and is halved: %r", len(batch), error)
+                return False
+            logger.error("inference failed", exc_info=error)
+            for item in batch:
+                item.fail(_shown(error))
+        return True
 
     async def _infer(self, job: Job[Any], batch: Sequence[Pending[Any]]) -> None:
         name = type(job).__name__

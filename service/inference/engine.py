@@ -24,6 +24,7 @@ from service.inference.probe import answer_probe
 from service.jobs import Floats, Job
 from service.models.reference import ModelReference
 from service.models.served_model import ServedModel, load_model, warm_up
+from service.telemetry.context import run_in
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Engine:
             ModelStoreError: it is not there, or not what was published.
             RuntimeError: it does not answer, or does not fit the device's memory.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._loader, self._load, reference, warm_batch)
+        return await run_in(self._loader, lambda: self._load(reference, warm_batch))
 
     async def run(self, job: Job[Any], images: Sequence[Floats]) -> Sequence[Any]:
         """The job's answers for images (C, H, W), one each, from the first place that is free.
@@ -124,7 +125,7 @@ class Engine:
             await self._aside(partial(answer_probe, digest, classifiers))
 
     async def _aside(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await run_in(self._pool, work)
 
 
 def _answer(job: Job[Any], place: Place, images: Sequence[Floats]) -> Sequence[Any]:

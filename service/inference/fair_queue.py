@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from service.deadline import Deadline
 from service.jobs import Floats, Job, Outcome
+from service.middleware.request_id import current_request_id
 
 A = TypeVar("A", bound=Outcome)
 
@@ -30,7 +31,8 @@ class Answered(Generic[A]):
 
 @dataclass(eq=False)
 class Pending(Generic[A]):
-    """An image that waits or is worked on. `deadline` is that of whoever waits longest for it, and may change."""
+    """An image that waits or is worked on. `deadline` is that of whoever waits longest for it, and may change;
+    `request_ids` are those of all who have waited for it."""
 
     job: Job[Any]
     ticket: int
@@ -38,6 +40,7 @@ class Pending(Generic[A]):
     deadline: Deadline
     arrived: float
     future: asyncio.Future[Answered[A]] = field(repr=False)
+    request_ids: list[str] = field(default_factory=lambda: [current_request_id()])
 
     def still_wanted(self) -> bool:
         """Whether anybody still waits, and in time; who waits for one that is late is told so now."""

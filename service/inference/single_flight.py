@@ -10,6 +10,7 @@ from service.deadline import Deadline
 from service.inference.batcher import Batcher
 from service.inference.fair_queue import Answered, Pending
 from service.jobs import Floats, Job, Outcome
+from service.middleware.request_id import current_request_id
 from service.telemetry.metrics import Metrics
 
 A = TypeVar("A", bound=Outcome)
@@ -32,6 +33,7 @@ class _Flight(Generic[A]):
     def join(self, waiter: object, deadline: Deadline) -> None:
         self.waiters[waiter] = deadline
         self.pending.deadline = max(self.pending.deadline, deadline)
+        self.pending.request_ids.append(current_request_id())
 
     def leave(self, waiter: object) -> None:
         del self.waiters[waiter]

@@ -2,27 +2,19 @@
 
 import logging
 import time
+from dataclasses import asdict
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.errors import ServiceError
 from service.problems import internal_error
 from service.telemetry.metrics import Metrics
+from service.telemetry.request_record import RequestRecord, recording
 
 logger = logging.getLogger(__name__)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_REASONS = {
-    400: "malformed",
-    404: "not-found",
-    413: "too-large",
-    415: "unsupported-format",
-    422: "invalid",
-    429: "queue-full",
-    499: "client-gone",
-    500: "internal-error",
-    503: "not-ready",
-    504: "deadline-passed",
-}
+_CLIENT_GONE = 499
 # Probes and scrapes come every few seconds and would bury the requests that matter.
 _QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
@@ -33,6 +25,8 @@ class ObservationMiddleware:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._in_flight: set[int] = set()
+        metrics.watch(metrics.requests_in_flight, lambda: len(self._in_flight))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,31 +41,38 @@ class ObservationMiddleware:
                 status = message["status"]
             await send(message)
 
-        try:
-            await self._app(scope, receive, watching_send)
-        except Exception:
-            logger.exception("an unexpected error")
-            if status:
-                raise
-            await internal_error(scope["path"])(scope, receive, watching_send)
-        finally:
-            self._record(scope, status or 499, time.perf_counter() - started)
+        with recording() as record:
+            self._in_flight.add(id(scope))
+            try:
+                await self._app(scope, receive, watching_send)
+            except Exception:
+                logger.exception("an unexpected error")
+                record.error = ServiceError.kind
+                if status:
+                    raise
+                await internal_error(scope["path"])(scope, receive, watching_send)
+            finally:
+                self._in_flight.discard(id(scope))
+                self._record(scope, record, status or _CLIENT_GONE, time.perf_counter() - started)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, record: RequestRecord, status: int, seconds: float) -> None:
         route, method = _route_of(scope), scope["method"] if scope["method"] in _METHODS else "OTHER"
+        if status >= 400 and record.error is None:
+            record.error = "client-gone" if status == _CLIENT_GONE else f"http-{status}"
+        quiet = route in _QUIET_ROUTES
         self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
-        if status in _REASONS and route not in _QUIET_ROUTES:
-            self._metrics.rejected.labels(_REASONS[status]).inc()
-        level = logging.DEBUG if route in _QUIET_ROUTES else logging.INFO
-        logger.log(
-            level,
-            "%s %s %d",
-            method,
-            route,
-            status,
-            extra={"route": route, "method": method, "status": status, "duration_ms": round(seconds * 1000, 2)},
-        )
+        if record.error is not None and not quiet:
+            self._metrics.rejected.labels(record.error).inc()
+        fields = {
+            "route": route,
+            "method": method,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 2),
+            "key": scope.get("state", {}).get("key_name"),
+            **asdict(record),
+        }
+        logger.log(logging.DEBUG if quiet else logging.INFO, "%s %s %d", method, route, status, extra=fields)
 
 
 def _route_of(scope: Scope) -> str:

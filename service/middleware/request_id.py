@@ -2,6 +2,8 @@
 
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +17,16 @@ _current: ContextVar[str] = ContextVar("request_id", default="-")
 def current_request_id() -> str:
     """The identity of the request that this code runs for; "-" outside of one."""
     return _current.get()
+
+
+@contextmanager
+def identified(request_id: str) -> Iterator[None]:
+    """Marks all that is called or started within as work for this request."""
+    token = _current.set(request_id)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 class RequestIdMiddleware:
@@ -35,8 +47,5 @@ class RequestIdMiddleware:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        token = _current.set(request_id)
-        try:
+        with identified(request_id):
             await self._app(scope, receive, send_with_id)
-        finally:
-            _current.reset(token)

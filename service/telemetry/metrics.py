@@ -10,15 +10,31 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+    values,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
+
+# When a counter was made is one more series for each, which nobody asks for.
+disable_created_metrics()
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 50, 60, 80, 100, 120)
+_TYPICALITIES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
+_RADII = (0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 5)
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -43,11 +59,22 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._watched: list[tuple[Gauge, Callable[[], float]]] = []
         r = self.registry
+        ProcessCollector(registry=r)
+        GCCollector(registry=r)
         self.requests = Counter(
             "eabs_requests_total", "HTTP requests answered", ["route", "method", "status"], registry=r
         )
         self.request_seconds = Histogram(
             "eabs_request_seconds", "Time to answer an HTTP request", ["route"], buckets=_SECONDS, registry=r
+        )
+        self.requests_in_flight = Gauge(
+            "eabs_requests_in_flight",
+            "HTTP requests not answered yet, the one that asks included",
+            multiprocess_mode="livesum",
+            registry=r,
+        )
+        self.event_loop_lag_seconds = Histogram(
+            "eabs_event_loop_lag_seconds", "How late the event loop runs what is due", buckets=_SECONDS, registry=r
         )
         self.queue_depth = Gauge(
             "eabs_queue_depth", "Images waiting for inference", multiprocess_mode="livesum", registry=r
@@ -60,6 +87,22 @@ class Metrics:
         )
         self.inference_seconds = Histogram(
             "eabs_inference_seconds", "Time to infer a batch", ["job"], buckets=_SECONDS, registry=r
+        )
+        self.optimisation_steps = Histogram(
+            "eabs_optimisation_steps",
+            "Gradients that latent inference took for an image",
+            ["effort"],
+            buckets=_STEPS,
+            registry=r,
+        )
+        self.images_optimised = Counter(
+            "eabs_images_optimised_total",
+            "Images of which latent inference tells whether it converged",
+            ["effort"],
+            registry=r,
+        )
+        self.images_converged = Counter(
+            "eabs_images_converged_total", "Images for which latent inference converged", ["effort"], registry=r
         )
         self.batch_failures = Counter("eabs_batch_failures_total", "Batches that raised", ["job"], registry=r)
         self.out_of_memory = Counter(
@@ -87,6 +130,20 @@ class Metrics:
             ["model"],
             registry=r,
         )
+        self.typicality = Histogram(
+            "eabs_typicality",
+            "Typicality of an image for its predicted class",
+            ["model", "classifier"],
+            buckets=_TYPICALITIES,
+            registry=r,
+        )
+        self.certified_radius = Histogram(
+            "eabs_certified_radius",
+            "Certified L2 radius over pixels in [0, 1], 0 where nothing is certified",
+            ["kind"],
+            buckets=_RADII,
+            registry=r,
+        )
         self.model_info = Gauge(
             "eabs_model_info",
             "1 for a model that is served, 0 for one that was",
@@ -97,6 +154,13 @@ class Metrics:
         self.model_loads = Counter("eabs_model_loads_total", "Versions loaded", ["model", "outcome"], registry=r)
         self.refresh_failures = Counter(
             "eabs_model_refresh_failures_total", "Times that following the store failed", ["model"], registry=r
+        )
+        self.device_memory_bytes = Gauge(
+            "eabs_device_memory_bytes",
+            "Memory that the process takes on a device",
+            ["device", "kind"],
+            multiprocess_mode="livesum",
+            registry=r,
         )
         self.ready = Gauge(
             "eabs_ready", "1 while the server, every worker of it, takes work", multiprocess_mode="livemin", registry=r

@@ -13,6 +13,8 @@ from service.errors import DeadlinePassed, EngineFailed, NotReady, OutOfMemory, 
 from service.inference.batcher import Batcher
 from service.inference.fair_queue import Answered
 from service.jobs import Classify, Floats, Job, Outcome
+from service.middleware.request_id import identified
+from service.telemetry.context import current_batch
 from service.telemetry.metrics import Metrics
 
 SLOW = Classify("slow", QuasiNewtonSettings(steps=1))
@@ -477,3 +479,25 @@ def test_a_place_that_is_busy_leaves_the_queue_to_the_others() -> None:
         assert engine.batches[-1] == ("quick", [2])
 
     with_batcher(test, open_gate=False, places=2)
+
+
+def test_a_batch_works_for_the_requests_of_its_images() -> None:
+    seen: list[tuple[str, ...]] = []
+
+    async def test(_: Batcher, __: Engine) -> None:
+        async def run(_: Job[Any], batch: Sequence[Floats]) -> Sequence[Any]:
+            seen.append(current_batch())
+            return [Value(0.0)] * len(batch)
+
+        batcher = Batcher(run, max_queue=9, max_batch_size=9, metrics=Metrics())
+
+        async def request(name: str) -> None:
+            with identified(name):
+                await answer(batcher, QUICK, images(1, 2))
+
+        batcher.start()
+        await asyncio.gather(request("a"), request("b"))
+        await batcher.drain()
+
+    with_batcher(test)
+    assert seen == [("a", "b")]

@@ -1,5 +1,6 @@
 """Numbers of one process, and numbers of several that are read as one."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,3 +109,19 @@ def test_a_replaced_worker_counts_on_in_the_files_of_its_predecessor(tmp_path: P
     files = sorted(tmp_path.iterdir())
     assert worker(tmp_path, 0, counting)["eabs_images_classified_total{model=mnist}"] == 2
     assert sorted(tmp_path.iterdir()) == files
+
+
+def test_names_follow_prometheus_conventions() -> None:
+    families = list(Metrics().registry.collect())
+    for family in families:
+        exposed = f"{family.name}_total" if family.type == "counter" else family.name
+        assert re.fullmatch(r"(eabs|process|python)(_[a-z]+)+", exposed)
+        assert family.documentation
+        assert not re.search(r"_(total|count|sum|bucket)(_|$)", family.name), family.name
+        assert not re.search(r"_(ms|millis\w+|minutes|kb|mb|percent)$", family.name), family.name
+
+
+def test_a_metric_is_one_series_a_label_and_not_one_more_for_its_birth() -> None:
+    metrics = Metrics()
+    metrics.images.labels("mnist").inc()
+    assert "_created" not in metrics.render().decode()
