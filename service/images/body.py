@@ -1,7 +1,8 @@
 """A request's body: read within a limit, then taken apart by its Content-Type."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
@@ -11,6 +12,17 @@ from service.images.multipart import read_multipart
 
 RAW_TYPES = ("image/png", "image/jpeg", "image/webp")
 MEDIA_TYPES = ("multipart/form-data", *RAW_TYPES, "application/json")
+
+
+@dataclass(frozen=True)
+class BodyForm:
+    """What a route takes: Content-Types ("" is none), and Content-Encodings besides none."""
+
+    media_types: Sequence[str]
+    encodings: Sequence[str] = ()
+
+
+IMAGES = BodyForm(MEDIA_TYPES)
 
 
 class BodyBudget:
@@ -41,22 +53,25 @@ class BodyBudget:
             self._held.pop(key, None)
 
 
-async def read_body(request: Request, *, max_bytes: int, resize: Callable[[int], None]) -> bytes:
-    """All bytes of a request's body, of a supported type.
+async def read_body(
+    request: Request, *, max_bytes: int, resize: Callable[[int], None], form: BodyForm = IMAGES
+) -> bytes:
+    """All bytes of a request's body as they came, of a form that the route takes.
 
     The limit is checked before reading where the client declares a length, and while reading in any case.
     `resize` is told how many bytes are held.
 
     Raises:
         QueueFull: all requests together hold too many bytes.
-        Unsupported: another Content-Type, or a compressed body.
+        Unsupported: another Content-Type or Content-Encoding.
         Malformed: an empty body.
         TooLarge: more than `max_bytes`.
     """
-    media_type_of(request.headers.get("content-type", ""))
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise Unsupported(f"Content-Encoding: expected none, got {encoding[:40]!r}")
+    media_type_of(request.headers.get("content-type", ""), form.media_types)
+    encoding = encoding_of(request)
+    if encoding is not None and encoding not in form.encodings:
+        expected = ", ".join(("none", *form.encodings))
+        raise Unsupported(f"Content-Encoding: expected {expected}, got {encoding[:40]!r}")
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > max_bytes:
         raise TooLarge(f"body: expected at most {max_bytes} bytes, got {declared}")
@@ -71,15 +86,22 @@ async def read_body(request: Request, *, max_bytes: int, resize: Callable[[int],
     return bytes(body)
 
 
-def media_type_of(content_type: str) -> str:
-    """The media type without its parameters.
+def encoding_of(request: Request) -> str | None:
+    """How the body is compressed, if it is."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    return None if encoding == "identity" else encoding
+
+
+def media_type_of(content_type: str, media_types: Sequence[str] = MEDIA_TYPES) -> str:
+    """The media type without its parameters; "" where there is none.
 
     Raises:
-        Unsupported: it is none of `MEDIA_TYPES`.
+        Unsupported: it is none of `media_types`.
     """
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type not in MEDIA_TYPES:
-        raise Unsupported(f"Content-Type: expected one of {', '.join(MEDIA_TYPES)}, got {media_type[:80] or 'none'}")
+    if media_type not in media_types:
+        expected = ", ".join(known or "none" for known in media_types)
+        raise Unsupported(f"Content-Type: expected one of {expected}, got {media_type[:80] or 'none'}")
     return media_type
 
 

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from starlette.requests import Request
 
 from service.deadline import Deadline
 from service.errors import ClientGone
-from service.images.body import read_body
+from service.images.body import IMAGES, BodyForm, encoding_of, read_body
+from service.images.inflate import inflate
 from service.runtime import Runtime
 from service.settings import Settings
 
@@ -22,21 +24,32 @@ def deadline_of(settings: Settings, asked_ms: int | None) -> Deadline:
 
 
 async def answer_body(
-    request: Request, runtime: Runtime, work: Callable[[bytes], Awaitable[T]], *, deadline: Deadline
+    request: Request,
+    runtime: Runtime,
+    work: Callable[[bytes], Awaitable[T]],
+    *,
+    deadline: Deadline,
+    form: BodyForm = IMAGES,
 ) -> T:
-    """Reads the request's body and gives it to `work`; the deadline spans both.
+    """Reads the request's body and gives it to `work`, unpacked; the deadline spans all.
 
     Raises:
         DeadlinePassed, ClientGone: `work` was cancelled.
-        Malformed, Unsupported, TooLarge, QueueFull: as `read_body` does.
+        Malformed, Unsupported, TooLarge, QueueFull: as `read_body` and `inflate` do.
     """
 
     async def read_and_work() -> T:
         with runtime.body_budget.share() as resize:
-            body = await read_body(request, max_bytes=runtime.settings.max_body_bytes, resize=resize)
+            limit = runtime.settings.max_body_bytes
+            body = await read_body(request, max_bytes=limit, resize=resize, form=form)
+            if (encoding := encoding_of(request)) is not None:
+                # How much it will be is known only afterwards.
+                resize(len(body) + limit)
+                body = await runtime.aside(partial(inflate, body, encoding, max_bytes=limit))
+                resize(len(body))
             return await _while_connected(request, work(body))
 
-    return await _in_time(read_and_work(), deadline)
+    return await in_time(read_and_work(), deadline)
 
 
 async def answer_query(request: Request, work: Awaitable[T], *, deadline: Deadline) -> T:
@@ -45,10 +58,15 @@ async def answer_query(request: Request, work: Awaitable[T], *, deadline: Deadli
     Raises:
         DeadlinePassed, ClientGone: `work` was cancelled.
     """
-    return await _in_time(_while_connected(request, work), deadline)
+    return await in_time(_while_connected(request, work), deadline)
 
 
-async def _in_time(work: Awaitable[T], deadline: Deadline) -> T:
+async def in_time(work: Awaitable[T], deadline: Deadline) -> T:
+    """Waits for `work` until the deadline.
+
+    Raises:
+        DeadlinePassed: `work` was cancelled.
+    """
     timer = asyncio.timeout(deadline.remaining_s)
     try:
         async with timer:
