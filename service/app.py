@@ -12,7 +12,7 @@ from service.middleware.lingering import LingeringMiddleware
 from service.middleware.observation import ObservationMiddleware
 from service.middleware.request_id import RequestIdMiddleware
 from service.problems import install_problem_handlers
-from service.routes import certify, classify, health, models, repository
+from service.routes import certify, classify, health, models, open_inference, repository
 from service.runtime import Runtime
 from service.server import run_server
 from service.settings import Settings
@@ -23,7 +23,7 @@ __all__ = ["create_app", "serve"]
 _DESCRIPTION = """\
 Classifies small images robustly by analysis-by-synthesis: for every class, what is the best image that the class's
 generator can make of this input? Answers with a score for each class, and with a certified L2 radius on demand.
-Errors are RFC 9457 `application/problem+json`.
+Errors are RFC 9457 `application/problem+json`; those of the Open Inference Protocol, below /v2, have its own form.
 """
 
 
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title="E-ABS server", version=version("eabs-server"), description=_DESCRIPTION, lifespan=lifespan)
     app.state.runtime = runtime
-    for routes in (classify, certify, models, repository, health):
+    for routes in (classify, certify, models, open_inference, repository, health):
         app.include_router(routes.router)
     install_problem_handlers(app)
     # The last one added is the outermost: every answer, a refusal too, carries its request's identity.

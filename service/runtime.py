@@ -127,16 +127,25 @@ class Runtime:
             return f"The engine has not answered for {self._batcher.running_s:.0f} s."
         return self._engine.suspect_because()
 
+    def loaded(self, name: str | None, reference: str | None) -> ServedModel:
+        """The model that a request asks about.
+
+        Raises:
+            NotReady: the models are not there yet.
+            NotFound: no such model or version is loaded.
+        """
+        if self.state in ("starting", "failed"):
+            raise NotReady(self.unready_because() or "", retry_after=5)
+        return self.catalogue.find(name, reference)
+
     def model(self, name: str | None, reference: str | None) -> ServedModel:
-        """The model that a request means, if there is room for it.
+        """The model that a request gives work to, if there is room for it.
 
         Raises:
             NotReady, QueueFull: no work can be taken now.
             NotFound: no such model or version is loaded.
         """
-        if self.state in ("starting", "failed"):
-            raise NotReady(self.unready_because() or "", retry_after=5)
-        model = self.catalogue.find(name, reference)
+        model = self.loaded(name, reference)
         self._batcher.check_room()
         return model
 

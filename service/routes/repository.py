@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from model_store import InvalidName, ModelStoreError, UnknownModel, UnknownVersion
 from service.errors import Invalid, LoadFailed, Malformed, NotFound, TooLarge
 from service.models.reference import ModelReference
-from service.problems import describe, describe_validation
+from service.problems import describe_open_inference, describe_validation
 from service.routes import runtime_of
+from service.routes.openapi import inline_schema
 from service.runtime import Runtime
 
 router = APIRouter(prefix="/v2/repository", tags=["open inference protocol"])
@@ -54,12 +55,12 @@ class LoadRequest(BaseModel):
 
 
 def _request_body(schema: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"schema": schema.model_json_schema()}}}}
+    return {"requestBody": {"content": {"application/json": {"schema": inline_schema(schema)}}}}
 
 
 @router.post(
     "/index",
-    responses=describe(Malformed, Invalid, TooLarge),
+    responses=describe_open_inference(Malformed, Invalid, TooLarge),
     openapi_extra=_request_body(IndexRequest),
     summary="Lists every published version",
 )
@@ -73,7 +74,7 @@ async def index(request: Request) -> list[IndexEntry]:
 @router.post(
     "/models/{name}/load",
     response_class=Response,
-    responses=describe(Malformed, NotFound, Invalid, TooLarge, LoadFailed),
+    responses=describe_open_inference(Malformed, NotFound, Invalid, TooLarge, LoadFailed),
     openapi_extra=_request_body(LoadRequest),
     summary="Loads a model, or brings it up to date",
 )
@@ -94,7 +95,7 @@ async def load(request: Request, name: Name) -> Response:
 @router.post(
     "/models/{name}/unload",
     response_class=Response,
-    responses=describe(NotFound),
+    responses=describe_open_inference(NotFound, Invalid),
     summary="Unloads a model",
 )
 async def unload(request: Request, name: Name) -> Response:
