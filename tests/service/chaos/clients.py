@@ -1,0 +1,218 @@
+"""Clients of every kind: good, bad, slow, hasty and vanishing ones. Each returns what it was answered."""
+
+import asyncio
+import base64
+import json
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import numpy as np
+
+from service.images.served_image import identity_of
+from tests.service.pictures import huge_png, png, random_pixels
+
+IMAGES = 400
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One of the images that are classified again and again: its pixels as the model sees them, and its file."""
+
+    pixels: np.ndarray[Any, np.dtype[np.float32]]
+    file: bytes
+
+    @property
+    def identity(self) -> str:
+        return identity_of(self.pixels)
+
+
+def make_pictures(count: int = IMAGES) -> list[Picture]:
+    """Noise of many contrasts, so that no two images have nearly the same scores."""
+    pictures = []
+    for seed in range(count):
+        values = (random_pixels(seed) * ((seed + 1) / count)).astype(np.uint8)
+        pictures.append(Picture(values[None].astype(np.float32) / 255, png(values)))
+    return pictures
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one request came to: its status (0: the client did not wait for one), and the results in its body."""
+
+    kind: str
+    status: int
+    classifier: str = "latent"
+    results: list[dict[str, Any]] = field(default_factory=list)
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server under test: its client, its port, and the images that it is sent."""
+
+    client: httpx.AsyncClient
+    port: int
+    pictures: list[Picture]
+
+
+Request = Callable[[Target, random.Random], Awaitable[Answer]]
+
+
+def _read(kind: str, answer: httpx.Response, *, classifier: str = "latent") -> Answer:
+    results = answer.json()["results"] if answer.status_code == 200 else []
+    return Answer(kind, answer.status_code, classifier, results, answer.headers.get("retry-after"))
+
+
+async def raw(target: Target, dice: random.Random) -> Answer:
+    """One PNG as the body."""
+    file = dice.choice(target.pictures).file
+    return _read("good", await target.client.post("/classify", content=file, headers={"Content-Type": "image/png"}))
+
+
+async def form(target: Target, dice: random.Random) -> Answer:
+    """One to four PNGs in a form, some of them twice."""
+    files = [("image", picture.file) for picture in dice.choices(target.pictures, k=dice.randint(1, 4))]
+    return _read("good", await target.client.post("/classify", files=files))
+
+
+async def numbers(target: Target, dice: random.Random) -> Answer:
+    """Pixels as JSON, and a file in base64."""
+    first, second = dice.sample(target.pictures, 2)
+    images = [{"pixels": first.pixels.astype(float).tolist()}, {"data": base64.b64encode(second.file).decode()}]
+    return _read("good", await target.client.post("/classify", json={"images": images}))
+
+
+async def prototypes(target: Target, dice: random.Random) -> Answer:
+    """By the other classifier, with its certificate."""
+    query = {"classifier": "finite-bank", "certificate": "finite-bank"}
+    file, headers = dice.choice(target.pictures).file, {"Content-Type": "image/png"}
+    answer = await target.client.post("/classify", params=query, content=file, headers=headers)
+    return _read("good", answer, classifier="finite-bank")
+
+
+async def slow(target: Target, dice: random.Random) -> Answer:
+    """Sends its body in pieces, with pauses between them."""
+    file = dice.choice(target.pictures).file
+
+    async def pieces() -> Any:
+        for start in range(0, len(file), len(file) // 4):
+            yield file[start : start + len(file) // 4]
+            await asyncio.sleep(0.05)
+
+    return _read("good", await target.client.post("/classify", content=pieces(), headers={"Content-Type": "image/png"}))
+
+
+_BODIES: list[tuple[bytes, str, int]] = [
+    (b"I am a text", "image/png", 415),
+    (random_pixels().tobytes(), "application/octet-stream", 415),
+    (png(random_pixels())[:60], "image/png", 400),
+    (b"", "image/png", 400),
+    (huge_png(), "image/png", 413),
+    (b"{", "application/json", 400),
+    (b'{"images": []}', "application/json", 422),
+    (b'{"images": [{"pixels": [[NaN]]}]}', "application/json", 422),
+    (json.dumps({"images": [{"pixels": [[2.0] * 28] * 28}]}).encode(), "application/json", 422),
+    (b"--b\r\n", "multipart/form-data; boundary=b", 400),
+]
+
+
+async def bad_body(target: Target, dice: random.Random) -> Answer:
+    """A body that no image can be made of."""
+    body, content_type, expected = dice.choice(_BODIES)
+    answer = await target.client.post("/classify", content=body, headers={"Content-Type": content_type})
+    return Answer(f"bad body {expected}", answer.status_code)
+
+
+async def bad_query(target: Target, dice: random.Random) -> Answer:
+    """A question that has no answer."""
+    path, expected = dice.choice(
+        [
+            ("/classify?effort=heroic", 422),
+            ("/classify?model=nope", 404),
+            ("/classify?version=99", 404),
+            ("/nowhere", 404),
+            ("/certify?image_id=sha256:0", 404),
+        ]
+    )
+    if path.startswith("/certify"):
+        return Answer(f"bad query {expected}", (await target.client.get(path)).status_code)
+    content, headers = target.pictures[0].file, {"Content-Type": "image/png"}
+    return Answer(
+        f"bad query {expected}", (await target.client.post(path, content=content, headers=headers)).status_code
+    )
+
+
+async def hasty(target: Target, dice: random.Random) -> Answer:
+    """Gives the server less time than an image takes."""
+    file = png(random_pixels(dice.randrange(10**9)))
+    headers = {"Content-Type": "image/png", "X-Request-Timeout-Ms": str(dice.randint(1, 3))}
+    answer = await target.client.post("/classify?effort=thorough", content=file, headers=headers)
+    return Answer("hasty", answer.status_code)
+
+
+async def stalling(target: Target, dice: random.Random) -> Answer:
+    """Sends half of its body and waits."""
+    file = dice.choice(target.pictures).file
+    reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
+    writer.write(_head(file, "X-Request-Timeout-Ms: 100\r\n") + file[: len(file) // 2])
+    status = int((await reader.readline()).split()[1])
+    writer.transport.abort()
+    return Answer("stalling", status)
+
+
+async def leaving(target: Target, dice: random.Random) -> Answer:
+    """Asks for something long, and hangs up while it is worked on."""
+    file = png(random_pixels(dice.randrange(10**9)))
+    _, writer = await asyncio.open_connection("127.0.0.1", target.port)
+    writer.write(_head(file, query="?effort=thorough") + file)
+    await asyncio.sleep(dice.random() * 0.03)
+    writer.transport.abort()
+    return Answer("vanishing", 0)
+
+
+async def cut_off(target: Target, dice: random.Random) -> Answer:
+    """Hangs up anywhere in its head or body."""
+    file = dice.choice(target.pictures).file
+    data = _head(file) + file
+    _, writer = await asyncio.open_connection("127.0.0.1", target.port)
+    writer.write(data[: dice.randint(1, len(data))])
+    await writer.drain()
+    writer.transport.abort()
+    return Answer("vanishing", 0)
+
+
+async def deaf(target: Target, dice: random.Random) -> Answer:
+    """Hangs up in the middle of the answer."""
+    file = dice.choice(target.pictures).file
+    reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
+    writer.write(_head(file, query="?explain=true") + file)
+    await reader.read(50)
+    writer.transport.abort()
+    return Answer("vanishing", 0)
+
+
+def _head(body: bytes, more: str = "", *, query: str = "") -> bytes:
+    return (
+        f"POST /classify{query} HTTP/1.1\r\nHost: test\r\nContent-Type: image/png\r\n"
+        f"Content-Length: {len(body)}\r\n{more}\r\n"
+    ).encode()
+
+
+MIX: list[tuple[Request, int]] = [
+    (raw, 34),
+    (form, 10),
+    (numbers, 4),
+    (prototypes, 8),
+    (slow, 4),
+    (bad_body, 16),
+    (bad_query, 8),
+    (hasty, 3),
+    (stalling, 1),
+    (leaving, 3),
+    (cut_off, 6),
+    (deaf, 3),
+]
+"""The kinds of requests, and how many of a hundred each is."""
