@@ -51,14 +51,11 @@ class Watched:
         held: dict[str, Any] = json.loads(self._file.read_text())
         return held
 
-    def holds_after_settling(self, tasks: int) -> dict[str, Any]:
-        """What it holds once it has no more than so many tasks, or after a while."""
+    def settle(self, tasks: int) -> None:
+        """Returns once it has no more than so many tasks, or after a while."""
         give_up = time.monotonic() + 30
-        held = self.holds()
-        while len(held["tasks"]) > tasks and time.monotonic() < give_up:
+        while len(self.holds()["tasks"]) > tasks and time.monotonic() < give_up:
             time.sleep(0.2)
-            held = self.holds()
-        return held
 
     def counters(self) -> dict[str, float]:
         """Every sample of /metrics by its name and labels, but for those about /metrics itself and the probes."""
@@ -152,14 +149,16 @@ def check_results(answers: list[Answer], expected: dict[tuple[str, str], Scores]
 def test_ten_thousand_requests_of_all_kinds_leave_the_server_as_it_was(watched: Watched, store_root: Path) -> None:
     pictures = make_pictures()
     expected = expected_scores(store_root, pictures)
-    asyncio.run(storm(watched, pictures, REHEARSAL, seed=1))
     idle = len(watched.holds()["tasks"])
-    counted_before, before = watched.counters(), watched.holds_after_settling(idle)
+    asyncio.run(storm(watched, pictures, REHEARSAL, seed=1))
+    watched.settle(idle)
+    counted_before, before = watched.counters(), watched.holds()
 
     started = time.monotonic()
     answers = asyncio.run(storm(watched, pictures, REQUESTS, seed=2))
     assert time.monotonic() - started < SECONDS
-    counted_after, after = watched.counters(), watched.holds_after_settling(len(before["tasks"]))
+    watched.settle(idle)
+    counted_after, after = watched.counters(), watched.holds()
 
     by_kind = {kind: Counter(a.status for a in answers if a.kind == kind) for kind in {a.kind for a in answers}}
     print(by_kind, before, after)

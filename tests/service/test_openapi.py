@@ -1,0 +1,37 @@
+"""Requests that are made from the OpenAPI document: the server does what the document says, whatever they are."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+
+from service.app import create_app
+from service.settings import Settings
+from tests.service.api import expect_it_still_classifies
+from tests.service.running_server import RunningServer
+
+DOCUMENT = schemathesis.openapi.from_dict(create_app(Settings(models="mnist")).openapi())
+DOCUMENT.config.generation.update(modes=list(GenerationMode))
+
+
+@pytest.fixture(scope="module")
+def own(settings: Settings) -> Iterator[RunningServer]:
+    """A server of its own, since models may be unloaded; a request may take a second."""
+    with RunningServer(settings.model_copy(update={"request_timeout_s": 2.0})) as running:
+        yield running
+
+
+@DOCUMENT.parametrize()
+@settings(
+    max_examples=25,
+    derandomize=True,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_answer_is_one_that_the_document_announces(case: schemathesis.Case, own: RunningServer) -> None:
+    case.call_and_validate(base_url=own.url, excluded_checks=[not_a_server_error])
