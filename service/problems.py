@@ -5,7 +5,7 @@ The native routes answer with RFC 9457 `application/problem+json`, the paths of 
 """
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
 
 from model_store import InvalidName, UnknownModel, UnknownVersion
 from service.errors import ClientGone, Invalid, NotFound, ServiceError
@@ -116,10 +117,21 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     path = request.scope["path"]
     detail = f"{request.method} {path}: {error.detail}"
-    if status is HTTPStatus.METHOD_NOT_ALLOWED and error.headers:
-        detail += f"; expected {error.headers.get('Allow', 'another method')}"
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed_methods(request)
+        detail += f"; expected {headers['Allow']}"
     kind = status.phrase.lower().replace(" ", "-")
-    return _response(path, error.status_code, kind, status.phrase, detail, error.headers)
+    return _response(path, error.status_code, kind, status.phrase, detail, headers)
+
+
+def _allowed_methods(request: Request) -> str:
+    """The methods of every route of this path; starlette's own answer knows those of the first one alone."""
+    return ", ".join(
+        method
+        for method in HTTPMethod
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    )
 
 
 async def _on_invalid_parameters(request: Request, error: Exception) -> Response:

@@ -28,6 +28,8 @@ B = TypeVar("B", bound=BaseModel)
 class IndexRequest(BaseModel):
     """The body of an index; it may be left out."""
 
+    model_config = ConfigDict(strict=True)
+
     ready: bool = Field(False, description="Only what this server answers with")
 
 

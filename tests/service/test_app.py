@@ -97,3 +97,9 @@ def test_the_openapi_description_names_bodies_answers_and_errors(starting: FastA
     }
     assert {"200", "400", "404", "413", "415", "422", "429", "500", "503", "504"} == set(classify["responses"])
     assert "application/problem+json" in classify["responses"]["429"]["content"]
+
+
+def test_a_wrong_method_is_told_every_right_one(client: httpx.Client) -> None:
+    answer = client.delete("/certify")
+    expect_problem(answer, 405, "expected GET, POST")
+    assert answer.headers["allow"] == "GET, POST"

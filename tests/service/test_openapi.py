@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from service.app import create_app
 from service.settings import Settings
-from tests.service.api import expect_it_still_classifies
 from tests.service.running_server import RunningServer
 
+# 503 and 504 are answers, too; and which parameters go together is said in words, not in the schema.
+EXCLUDED = [not_a_server_error, positive_data_acceptance]
 DOCUMENT = schemathesis.openapi.from_dict(create_app(Settings(models="mnist")).openapi())
 DOCUMENT.config.generation.update(modes=list(GenerationMode))
 
@@ -34,4 +35,5 @@ def own(settings: Settings) -> Iterator[RunningServer]:
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_one_that_the_document_announces(case: schemathesis.Case, own: RunningServer) -> None:
-    case.call_and_validate(base_url=own.url, excluded_checks=[not_a_server_error])
+    answer = case.call_and_validate(base_url=own.url, excluded_checks=EXCLUDED)
+    assert answer.status_code != 500
