@@ -13,12 +13,9 @@ from service.middleware.observation import ObservationMiddleware
 from service.middleware.request_id import RequestIdMiddleware
 from service.problems import install_problem_handlers
 from service.routes import certify, classify, health, models, open_inference, repository
-from service.runtime import Runtime
-from service.server import run_server
+from service.runtime import Gate, Runtime
 from service.settings import Settings
 from service.telemetry.loop_lag import measure_loop_lag
-
-__all__ = ["create_app", "serve"]
 
 _DESCRIPTION = """\
 Classifies small images robustly by analysis-by-synthesis: for every class, what is the best image that the class's
@@ -27,13 +24,14 @@ Errors are RFC 9457 `application/problem+json`; those of the Open Inference Prot
 """
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, gate: Gate = lambda: None) -> FastAPI:
     """An ASGI application; its models load in the background once it is started.
 
     Args:
         settings: by default those of the environment.
+        gate: why /readyz says no although this process is ready; None where it says yes.
     """
-    runtime = Runtime(settings or Settings())
+    runtime = Runtime(settings or Settings(), gate=gate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -58,16 +56,3 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(DrainingMiddleware, is_draining=lambda: runtime.state == "draining")
     app.add_middleware(RequestIdMiddleware)
     return app
-
-
-def serve(settings: Settings | None = None) -> int:
-    """Serves until SIGTERM or SIGINT, and drains then.
-
-    Args:
-        settings: by default those of the environment.
-
-    Returns:
-        The exit code: 0 after an orderly end, 1 where the server could not start.
-    """
-    settings = settings or Settings()
-    return run_server(create_app(settings), settings)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 from eabs.cores import physical_cores
-from model_store import ModelStore
+from model_store import ModelStore, ModelStoreError
 from service.cache.memory import AnswerCache
 from service.deadline import NO_DEADLINE, Deadline
 from service.errors import NotReady
@@ -31,6 +31,7 @@ from service.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 State = Literal["starting", "ready", "draining", "failed"]
+Gate = Callable[[], str | None]
 _BATCH_SIZES = {"cpu": 4, "cuda": 1024}
 
 T = TypeVar("T")
@@ -40,8 +41,13 @@ A = TypeVar("A", bound=Outcome)
 class Runtime:
     """What the routes work with. Belongs to one event loop, from `start` to `stop`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, gate: Gate = lambda: None) -> None:
+        """Args:
+        settings: of this server.
+        gate: why /readyz says no although this process is ready; None where it says yes.
+        """
         self.settings = settings
+        self._gate = gate
         self.metrics = Metrics()
         self.store = ModelStore(settings.store)
         self.catalogue = Catalogue()
@@ -82,9 +88,13 @@ class Runtime:
         """Loads and warms the models, then takes work. A failure is logged and leaves the state `failed`."""
         try:
             await self.keeper.start(self.settings.references)
+        except (ModelStoreError, OSError) as error:
+            self.state = "failed"
+            logger.critical("the models could not be loaded: %s", error)
+            return
         except Exception:
             self.state = "failed"
-            logger.exception("the models could not be loaded")
+            logger.critical("the models could not be loaded", exc_info=True)
             return
         self._batcher.start()
         if self.settings.poll_s:
@@ -125,7 +135,7 @@ class Runtime:
             return "The engine has ended."
         if self._batcher.running_s > self.settings.stall_s:
             return f"The engine has not answered for {self._batcher.running_s:.0f} s."
-        return self._engine.suspect_because()
+        return self._engine.suspect_because() or self._gate()
 
     def loaded(self, name: str | None, reference: str | None) -> ServedModel:
         """The model that a request asks about.

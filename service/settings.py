@@ -36,6 +36,11 @@ class Settings(BaseSettings):
         0, ge=0, description="CPU threads, each of which infers a batch by itself; 0 is one a physical core"
     )
     host: str = Field("127.0.0.1", description="The address to listen on")
+    workers: int = Field(
+        1,
+        ge=1,
+        description="Processes that share the port, each with a GPU of its own, or a share of the CPU's cores",
+    )
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one")
 
     max_queue: int = Field(512, ge=1, description="Images that may wait for inference before a request is refused")

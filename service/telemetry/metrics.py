@@ -165,6 +165,9 @@ class Metrics:
         self.ready = Gauge(
             "eabs_ready", "1 while the server, every worker of it, takes work", multiprocess_mode="livemin", registry=r
         )
+        self.worker_restarts = Counter(
+            "eabs_worker_restarts_total", "Workers that took the place of one that died", registry=r
+        )
 
     def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
         """Lets a gauge take its value from `read`, at every `refresh`, so that it can never drift."""

@@ -10,6 +10,7 @@ from typing import Self
 import httpx
 
 from service.app import create_app
+from service.process.listening import bind, url_of
 from service.server import make_server
 from service.settings import Settings
 
@@ -46,11 +47,13 @@ class RunningServer:
     """Serves between entering and leaving; leaving drains it."""
 
     def __init__(self, settings: Settings, *, wait: bool = True) -> None:
-        self.settings = settings.model_copy(update={"port": free_port(), "drain_delay_s": 0.0})
-        self.url = f"http://127.0.0.1:{self.settings.port}"
+        self._sockets = bind("127.0.0.1", 0)
+        port = self._sockets[0].getsockname()[1]
+        self.settings = settings.model_copy(update={"port": port, "drain_delay_s": 0.0})
+        self.url = url_of(self._sockets[0])
         self.app = create_app(self.settings)
         self._wait = wait
-        self._server = make_server(self.app, self.settings)
+        self._server = make_server(self.app, self.settings, self._sockets)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()))
 
     def __enter__(self) -> Self:

@@ -1,37 +1,15 @@
-"""The process as an operator sees it: signals, exit codes, and nothing lost."""
+"""An end that loses nothing, as clients see it."""
 
-import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
 from tests.service.pictures import random_png
-from tests.service.running_server import free_port, wait_until_ready
+from tests.service.process.real_process import serving
 
 CLIENTS = 6
-
-
-@contextmanager
-def process(store_root: Path, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A server in a process of its own."""
-    chosen = {"store": store_root, "models": "mnist", "device": "cpu", "threads": 1, **settings}
-    environment = {f"EABS_{name.upper()}": str(value) for name, value in chosen.items()}
-    command = [sys.executable, "-c", "import sys; from service.app import serve; sys.exit(serve())"]
-    running = subprocess.Popen(command, env=os.environ | environment)
-    try:
-        yield running
-    finally:
-        if running.poll() is None:
-            running.kill()
-        running.wait()
 
 
 def keep_classifying(url: str, seed: int, statuses: list[int], errors: list[str]) -> None:
@@ -50,10 +28,8 @@ def keep_classifying(url: str, seed: int, statuses: list[int], errors: list[str]
 
 
 def test_sigterm_under_load_loses_no_accepted_request(store_root: Path, tmp_path: Path) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with process(store_root, port=port, cache_dir=tmp_path, drain_delay_s=2.0) as running:
-        wait_until_ready(url)
+    with serving(tmp_path, store_root, models="mnist", drain_delay_s=2.0) as process:
+        url = process.ready()
         statuses: list[int] = []
         errors: list[str] = []
         clients = [
@@ -62,27 +38,12 @@ def test_sigterm_under_load_loses_no_accepted_request(store_root: Path, tmp_path
         ]
         for client in clients:
             client.start()
-        while len(statuses) < 5 * CLIENTS:
-            assert running.poll() is None
-            time.sleep(0.02)
-        running.send_signal(signal.SIGTERM)
+        process.until(lambda: len(statuses) >= 5 * CLIENTS)
+        process.send(signal.SIGTERM)
         readiness = httpx.get(f"{url}/readyz")
         for client in clients:
             client.join()
-        assert running.wait(60) == 0
+        assert process.wait() == 0
     assert readiness.status_code == 503
     assert errors == []
     assert set(statuses) == {200}
-
-
-def test_a_model_that_is_not_there_ends_the_server_with_1(store_root: Path) -> None:
-    with process(store_root, models="nope", port=free_port()) as running:
-        assert running.wait(60) == 1
-
-
-def test_an_address_in_use_ends_the_server_with_1(store_root: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        with process(store_root, port=taken.getsockname()[1]) as running:
-            assert running.wait(60) == 1

@@ -1,0 +1,108 @@
+"""The port: bound once, before anything is loaded, and listened on by one process or by several."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Sequence
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+_PAUSE_S = 1.0
+
+
+class CannotListen(Exception):  # noqa: N818 -- reads as what happened
+    """The address is taken, not this machine's, or not to be found."""
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen on every address that the host has; port 0 takes a free one.
+
+    Raises:
+        CannotListen: with the address and the reason.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            listener = socket.socket(family, kind, protocol)
+            sockets.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # All of a host's addresses share the port that the first was given.
+            listener.bind((address[0], sockets[0].getsockname()[1] or port, *address[2:]))
+            listener.listen(_BACKLOG)
+            listener.setblocking(False)
+    except OSError as error:
+        for listener in sockets:
+            listener.close()
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    return sockets
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a client finds a socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
+
+
+class Listener:
+    """Accepts connections, one each time that the event loop comes around.
+
+    Asyncio's own servers take all that wait at once: of workers that share a socket, the first to wake would take
+    every connection of a burst, and keep them while the others idle. One by one they go to whoever is free.
+    """
+
+    def __init__(self, sockets: Sequence[socket.socket], protocol: Callable[[], asyncio.Protocol]) -> None:
+        self._sockets = sockets
+        self._protocol = protocol
+        self._connecting: set[asyncio.Task[None]] = set()
+        self.listening = False
+
+    def start(self) -> None:
+        """Begins to accept."""
+        self.listening = True
+        for listener in self._sockets:
+            self._resume(listener)
+
+    async def close(self) -> None:
+        """Accepts what has come so far, and nothing after."""
+        loop = asyncio.get_running_loop()
+        listening, self.listening = self.listening, False
+        for listener in self._sockets:
+            loop.remove_reader(listener)
+            while listening and self._accept_one(listener):
+                pass
+            listener.close()
+        await asyncio.gather(*self._connecting)
+
+    def _resume(self, listener: socket.socket) -> None:
+        if self.listening:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            self._accept_one(listener)
+        except OSError as error:
+            # No file descriptor or memory is left. The connection waits, and would wake the loop without end.
+            logger.error("no connection can be accepted for the moment: %s", error)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listener)
+            loop.call_later(_PAUSE_S, self._resume, listener)
+
+    def _accept_one(self, listener: socket.socket) -> bool:
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return False
+        connection.setblocking(False)
+        task = asyncio.get_running_loop().create_task(self._connect(connection))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+        return True
+
+    async def _connect(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the client has left already
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)

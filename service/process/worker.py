@@ -1,0 +1,76 @@
+"""One worker of several, in a process that a supervisor has spawned."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.app import create_app
+from service.process.group import Group
+from service.process.refusal import refuse
+from service.process.running import Running
+from service.server import make_server
+from service.settings import Settings
+from service.telemetry.logs import configure_logging
+from service.telemetry.metrics import share_metrics
+
+logger = logging.getLogger(__name__)
+
+END_AT_ONCE = signal.SIGUSR1
+"""Tells a worker to end at once. A second SIGTERM does not: a service manager may send one to every process of the
+group, beside the one that the supervisor passes on."""
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a worker has in common with the others.
+
+    Attributes:
+        number: its own, counted from 0.
+        replaces: whether it takes the place of a worker that died.
+        metrics: the folder of everybody's metrics.
+    """
+
+    group: Group
+    number: int
+    replaces: bool
+    metrics: Path
+
+
+def run_worker(settings: Settings, sockets: Sequence[socket.socket], membership: Membership) -> None:
+    """Serves until the supervisor ends it, or is gone; ends the process with its exit code."""
+    configure_logging(settings.log_level, settings.log_format)
+    # A terminal's Ctrl-C goes to every process; that the server ends is for the supervisor to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    share_metrics(membership.metrics, membership.number)
+    try:
+        app = create_app(settings, gate=membership.group.closed_because)
+    except Exception as error:  # noqa: BLE001 -- it is logged
+        sys.exit(refuse(error))
+    if membership.replaces:
+        app.state.runtime.metrics.worker_restarts.inc()
+    server = make_server(
+        app,
+        settings,
+        sockets,
+        listen_at_once=not membership.group.is_open,
+        on_ready=lambda: membership.group.note(membership.number, loaded=True),
+    )
+    threading.Thread(target=_drain_without_supervisor, daemon=True).start()
+    actions = {signal.SIGTERM: lambda running, _: running.drain(), END_AT_ONCE: Running.end}
+    sys.exit(Running(server).run(actions))
+
+
+def _drain_without_supervisor() -> None:
+    """A worker that nobody would end any more would keep the port."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        logger.error("the supervisor is gone: this worker drains")
+        os.kill(os.getpid(), signal.SIGTERM)
