@@ -72,7 +72,7 @@ def test_a_batch_of_one_request_is_that_request() -> None:
 
 def serve_and_collect(environment: dict[str, str], *requests: httpx.Request, raw: bytes = b"") -> list[str]:
     """The lines that a server wrote between its start and its orderly end."""
-    command = [sys.executable, "-c", "import sys; from service.app import serve; sys.exit(serve())"]
+    command = [sys.executable, "-m", "cli.main", "serve"]
     port = environment["EABS_PORT"]
     process = subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True)
     try:
