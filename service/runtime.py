@@ -9,7 +9,9 @@ from typing import Any, Literal, TypeVar
 
 from eabs.cores import physical_cores
 from model_store import ModelStore, ModelStoreError
-from service.cache.memory import AnswerCache
+from service.cache.answer_cache import AnswerCache
+from service.cache.shared import SharedCache, open_shared_cache
+from service.cache.values import Dimensions
 from service.deadline import NO_DEADLINE, Deadline
 from service.errors import NotReady
 from service.images.body import BodyBudget, split_body
@@ -51,7 +53,12 @@ class Runtime:
         self.metrics = Metrics()
         self.store = ModelStore(settings.store)
         self.catalogue = Catalogue()
-        self.cache = AnswerCache(max_bytes=settings.cache_bytes, ttl_s=settings.cache_ttl_s)
+        self.cache = AnswerCache(
+            max_bytes=settings.cache_bytes,
+            ttl_s=settings.cache_ttl_s,
+            metrics=self.metrics,
+            shared=self._shared_cache(settings),
+        )
         self.body_budget = BodyBudget(settings.max_buffered_bytes)
         self.state: State = "starting"
         devices = resolve_devices(settings.device)
@@ -86,6 +93,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Loads and warms the models, then takes work. A failure is logged and leaves the state `failed`."""
+        self.cache.start()
         try:
             await self.keeper.start(self.settings.references)
         except (ModelStoreError, OSError) as error:
@@ -119,6 +127,7 @@ class Runtime:
             await asyncio.gather(self._following, return_exceptions=True)
         await self._batcher.drain()
         await self._engine.close()
+        await self.cache.close()
         await asyncio.to_thread(self._decoders.shutdown, wait=True, cancel_futures=True)
 
     def unready_because(self) -> str | None:
@@ -191,6 +200,23 @@ class Runtime:
     async def aside(self, work: Callable[[], T]) -> T:
         """Does blocking work in the small thread pool for images, whose size bounds how many are decoded at once."""
         return await run_in(self._decoders, work)
+
+    def _shared_cache(self, settings: Settings) -> SharedCache | None:
+        if settings.redis_url is None:
+            return None
+        return open_shared_cache(
+            settings.redis_url.get_secret_value(),
+            timeout_s=settings.redis_timeout_ms / 1000,
+            ttl_s=settings.cache_ttl_s,
+            dimensions=self._dimensions,
+            metrics=self.metrics,
+        )
+
+    def _dimensions(self, digest: str) -> Dimensions | None:
+        for model in self.catalogue:
+            if model.digest == digest:
+                return Dimensions(len(model.labels), model.shape)
+        return None
 
     async def _prepare(self, source: bytes | Pixels, where: str, model: ServedModel) -> ServedImage:
         limit = self.settings.max_pixels

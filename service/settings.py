@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_store import BUNDLED, default_cache
+from service.cache.redis_url import parse_redis_url
 from service.models.reference import ModelReference
 
 _DEVICE = r"auto|cpu|cuda(:\d+)?"
@@ -17,7 +18,7 @@ MiB = 1024 * 1024
 class Settings(BaseSettings):
     """Everything that is configurable about one server process."""
 
-    model_config = SettingsConfigDict(env_prefix="EABS_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="EABS_", frozen=True, extra="forbid", hide_input_in_errors=True)
 
     models: str = Field(
         "mnist", description="Models to serve, `name` or `name@version`, comma-separated; the first is the default"
@@ -58,8 +59,12 @@ class Settings(BaseSettings):
     max_pixels: int = Field(4_000_000, ge=1, description="Pixels of one encoded image, before it is resized")
     request_timeout_s: float = Field(30.0, gt=0, description="Time for one request, its body included, in s")
 
-    cache_bytes: int = Field(64 * MiB, ge=0, description="Memory for answers and images already seen; 0 turns it off")
+    cache_bytes: int = Field(64 * MiB, ge=0, description="Memory for answers and images already seen; 0 holds none")
     cache_ttl_s: float = Field(3600.0, gt=0, description="How long an answer or image is kept, in s")
+    redis_url: SecretStr | None = Field(
+        None, description="A Redis through which servers share answers and images, `redis://` or `rediss://`"
+    )
+    redis_timeout_ms: float = Field(50.0, gt=0, description="How long one look into Redis may take, in ms")
 
     drain_delay_s: float = Field(
         1.0, ge=0, description="After SIGTERM: how long new connections are still taken while /readyz says no, in s"
@@ -77,6 +82,13 @@ class Settings(BaseSettings):
         if len(set(references)) != len(references):
             raise ValueError(f"expected each model once, got {models!r}")
         return models
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_can_be_found(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parse_redis_url(url.get_secret_value())
+        return url
 
     @model_validator(mode="after")
     def _a_full_request_fits_the_queue(self) -> "Settings":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from service.cache.memory import AnswerCache
+from service.cache.answer_cache import AnswerCache
 from service.deadline import Deadline
 from service.images.served_image import ServedImage
 from service.inference.batcher import Batcher

@@ -10,7 +10,7 @@ from service.jobs.certify import (
     base_predict,
 )
 from service.jobs.classify import Classify, ClassifyByPrototypes, Scores, choose_settings
-from service.jobs.job import Classifier, Classifiers, Floats, Job, Outcome
+from service.jobs.job import Classifier, Classifiers, Floats, Job, Outcome, answer_class
 
 __all__ = [
     "Bounds",
@@ -27,6 +27,7 @@ __all__ = [
     "Method",
     "Outcome",
     "Scores",
+    "answer_class",
     "base_predict",
     "choose_settings",
 ]

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,3 +86,11 @@ class Job(ABC, Generic[T_co]):
     @abstractmethod
     def run(self, classifiers: Classifiers, images: Tensor) -> Sequence[T_co]:
         """Answers for images (B, C, H, W) float32 in [0, 1], one each, in their order."""
+
+
+def answer_class(job: Job[T_co]) -> type[T_co]:
+    """The class of a job's answers: what stands in the brackets of its base `Job[...]`."""
+    bases: list[Any] = [base for kind in type(job).__mro__ for base in kind.__dict__.get("__orig_bases__", ())]
+    (answers,) = (get_args(base)[0] for base in bases if get_origin(base) is Job)
+    found: type[T_co] = answers
+    return found

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_REDIS_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 50, 60, 80, 100, 120)
 _TYPICALITIES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
@@ -116,6 +117,24 @@ class Metrics:
         )
         self.cache_hits = Counter("eabs_cache_hits_total", "Answers found in the cache", ["job"], registry=r)
         self.cache_misses = Counter("eabs_cache_misses_total", "Answers not in the cache", ["job"], registry=r)
+        self.cache_tier_hits = Counter(
+            "eabs_cache_tier_hits_total", "What a tier of the cache held", ["tier", "kind"], registry=r
+        )
+        self.cache_tier_misses = Counter(
+            "eabs_cache_tier_misses_total", "What a tier was asked for and did not hold", ["tier", "kind"], registry=r
+        )
+        self.cache_errors = Counter(
+            "eabs_cache_errors_total", "What went wrong in a tier, at no request's cost", ["tier", "kind"], registry=r
+        )
+        self.cache_dropped_writes = Counter(
+            "eabs_cache_dropped_writes_total", "Values that did not reach Redis", ["reason"], registry=r
+        )
+        self.redis_seconds = Histogram(
+            "eabs_redis_seconds", "Time of a call to Redis", ["operation"], buckets=_REDIS_SECONDS, registry=r
+        )
+        self.redis_breaker_open = Gauge(
+            "eabs_redis_breaker_open", "1 while Redis is left alone", multiprocess_mode="livemax", registry=r
+        )
         self.cache_bytes = Gauge(
             "eabs_cache_bytes", "Memory that the cache holds", multiprocess_mode="livesum", registry=r
         )
