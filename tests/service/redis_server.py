@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
 
 from tests.service.running_server import free_port
 
@@ -117,9 +116,9 @@ class SlowProxy:
         while True:
             try:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 return
+            far = socket.create_connection(("127.0.0.1", self._target))
             self._sockets += [near, far]
             for source, sink, slow in ((near, far, False), (far, near, True)):
                 thread = threading.Thread(target=self._pass_on, args=(source, sink, slow))
@@ -134,18 +133,3 @@ class SlowProxy:
                 sink.sendall(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
-
-
-def wait_for_redis(server: RedisServer) -> None:
-    """Returns once it answers commands of a client without a password.
-
-    Raises:
-        TimeoutError: it never did.
-    """
-    give_up = time.monotonic() + 30
-    while time.monotonic() < give_up:
-        with contextlib.suppress(RedisError), server.client() as client:
-            if client.ping():
-                return
-        time.sleep(0.01)
-    raise TimeoutError("redis-server does not answer")
