@@ -66,6 +66,8 @@ def decode_answer(data: bytes, *, key: str, kind: type[T], dimensions: Dimension
         InvalidValueError: it is anything else.
     """
     outcome = _decode(data, key=key, kind=kind)
+    _check(outcome.steps is None or (type(outcome.steps) is int and outcome.steps >= 0), "steps")
+    _check(outcome.converged is None or type(outcome.converged) is bool, "converged")
     _CHECKS[kind](outcome, dimensions)
     return outcome
 

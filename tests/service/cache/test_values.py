@@ -1,7 +1,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ def sealed(body: bytes) -> bytes:
         scores(explained=True),
         bounds(),
         Bounds(None, 0.0, None, None, 0.1),
+        replace(scores(), steps=6, converged=True),
         Bounds(2, 0.1 + 0.2, None, 0.25, 1.0),
         replace(scores(), distances=np.array([0, 5e-324, 3.4e38], np.float32)),
     ],
@@ -214,6 +215,14 @@ def test_bounds_that_no_model_of_these_dimensions_gives_are_found(wrong: dict[st
 def test_an_image_that_is_not_the_one_of_its_identity_is_found(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidValueError):
         read_image(encode(IMAGE_KEY, replace(IMAGE, **wrong)))
+
+
+@pytest.mark.parametrize("outcome", [scores(explained=True), bounds()])
+def test_every_field_of_an_outcome_is_looked_at(outcome: Outcome) -> None:
+    for field in fields(outcome):
+        wrong = replace(outcome, **{field.name: "nonsense"})
+        with pytest.raises(InvalidValueError):
+            decode_answer(encode(KEY, wrong), key=KEY, kind=type(outcome), dimensions=DIMENSIONS)
 
 
 def test_an_answer_of_another_class_is_found() -> None:
