@@ -73,13 +73,14 @@ class AnswerCache:
 
     async def answers(self, job: Job[T], identities: Sequence[str]) -> dict[str, T]:
         """The answers to a job that were kept, by the identity of the image that each is about."""
-        held = {identity: cast(T | None, self._memory.get((job, identity))) for identity in identities}
-        found = {identity: outcome for identity, outcome in held.items() if outcome is not None}
-        self._count("answer", found=len(found), asked=len(held))
-        if self._shared is not None:
-            others = await self._shared.answers(job, [identity for identity in held if identity not in found])
+        found = self._remembered(job, identities)
+        missing = [identity for identity in identities if identity not in found]
+        self._count("answer", found=len(found), asked=len(identities))
+        if missing and self._shared is not None:
+            others = await self._shared.answers(job, missing)
             self._remember_answers(job, others)
-            found |= others
+            # Another request may have kept some while this one waited.
+            found |= others | self._remembered(job, missing)
         return found
 
     async def keep_answers(self, job: Job[T], outcomes: Mapping[str, T]) -> None:
@@ -88,6 +89,10 @@ class AnswerCache:
         self._remember_answers(job, outcomes)
         if self._shared is not None:
             self._shared.keep_answers(job, outcomes)
+
+    def _remembered(self, job: Job[T], identities: Sequence[str]) -> dict[str, T]:
+        held = {identity: cast(T | None, self._memory.get((job, identity))) for identity in identities}
+        return {identity: outcome for identity, outcome in held.items() if outcome is not None}
 
     def _remember_image(self, image: ServedImage) -> None:
         self._memory.put(("image", image.identity), image, image.pixels.nbytes)

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -6,6 +7,7 @@ import numpy as np
 
 from eabs.settings import EFFORTS, PAPER_SETTINGS
 from service.cache.answer_cache import AnswerCache
+from service.cache.shared import SharedCache
 from service.images.served_image import ServedImage
 from service.jobs import CertifyExactInference, Classify, Job, Scores
 from service.telemetry.metrics import Metrics
@@ -54,6 +56,21 @@ def test_an_image_is_kept_by_its_identity() -> None:
         assert await answers.image("sha256:1") is None
 
     asyncio.run(run())
+
+
+def test_an_answer_that_is_kept_while_the_shared_tier_is_asked_is_found() -> None:
+    job = Classify("model", EFFORTS["fast"])
+
+    class Shared(SharedCache):
+        def __init__(self) -> None:
+            pass
+
+        async def answers(self, job: Job[Any], identities: Sequence[str]) -> dict[str, Any]:
+            answers._remember_answers(job, {"b": SCORES})
+            return {"a": SCORES}
+
+    answers = AnswerCache(max_bytes=100_000, ttl_s=10, metrics=Metrics(), shared=Shared())
+    assert asyncio.run(answers.answers(job, ["a", "b", "c"])) == {"a": SCORES, "b": SCORES}
 
 
 def test_memory_counts_what_it_held_and_what_not() -> None:
