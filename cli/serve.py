@@ -21,6 +21,9 @@ def serve(
     store: Annotated[Path | None, typer.Option(help="Model store [default: the bundled models].")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda (every GPU) or cuda:N [default: auto].")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port [default: 1].")] = None,
+    allow_anonymous: Annotated[
+        bool | None, typer.Option("--allow-anonymous", help="Listen off loopback without asking for API keys.")
+    ] = None,
     log_format: Annotated[str | None, typer.Option(help="json or text [default: json].")] = None,
 ) -> None:
     """Serve models over HTTP until SIGTERM or Ctrl-C, which lets it answer what it has accepted; a second one does not.
@@ -43,6 +46,7 @@ def serve(
             store=store,
             device=device,
             workers=workers,
+            allow_anonymous=allow_anonymous,
             log_format=log_format,
         )
     except ValueError as error:

@@ -1,21 +1,29 @@
 """The application: middleware, routes, and a life that begins with loading the models."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from service.middleware.authentication import AuthenticationMiddleware
 from service.middleware.draining import DrainingMiddleware
 from service.middleware.lingering import LingeringMiddleware
 from service.middleware.observation import ObservationMiddleware
+from service.middleware.rate_limit import RateLimitMiddleware
 from service.middleware.request_id import RequestIdMiddleware
+from service.middleware.security_headers import SecurityHeadersMiddleware
 from service.problems import install_problem_handlers
 from service.routes import certify, classify, health, models, open_inference, repository
 from service.runtime import Gate, Runtime
+from service.security.exposure import is_open_to_others, load_keys
+from service.security.rate_limit import RateLimit
 from service.settings import Settings
 from service.telemetry.loop_lag import measure_loop_lag
+
+logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
 Classifies small images robustly by analysis-by-synthesis: for every class, what is the best image that the class's
@@ -30,29 +38,47 @@ def create_app(settings: Settings | None = None, *, gate: Gate = lambda: None) -
     Args:
         settings: by default those of the environment.
         gate: why /readyz says no although this process is ready; None where it says yes.
+
+    Raises:
+        Exposed, InvalidKeys: as `load_keys` does.
     """
-    runtime = Runtime(settings or Settings(), gate=gate)
+    settings = settings or Settings()
+    keys = load_keys(settings)
+    runtime = Runtime(settings, gate=gate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if is_open_to_others(settings, keys):
+            logger.warning("listening on %r without API keys: whoever reaches it may use it", settings.host)
         starting = asyncio.create_task(runtime.start(), name="start")
         lag = asyncio.create_task(measure_loop_lag(runtime.metrics.event_loop_lag_seconds), name="loop-lag")
+        watching = asyncio.create_task(keys.watch(), name="keys")
         try:
             yield
         finally:
-            for task in (starting, lag):
+            for task in (starting, lag, watching):
                 task.cancel()
-            await asyncio.gather(starting, lag, return_exceptions=True)
+            await asyncio.gather(starting, lag, watching, return_exceptions=True)
             await runtime.stop()
 
-    app = FastAPI(title="E-ABS server", version=version("eabs-server"), description=_DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="E-ABS server",
+        version=version("eabs-server"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
     app.state.runtime = runtime
     for routes in (classify, certify, models, open_inference, repository, health):
         app.include_router(routes.router)
     install_problem_handlers(app)
     # The last one added is the outermost: every answer, a refusal too, carries its request's identity.
+    if settings.rate_limit is not None:
+        app.add_middleware(RateLimitMiddleware, limit=RateLimit(settings.rate_limit))
+    app.add_middleware(AuthenticationMiddleware, keys=keys)
     app.add_middleware(ObservationMiddleware, metrics=runtime.metrics)
     app.add_middleware(LingeringMiddleware)
     app.add_middleware(DrainingMiddleware, is_draining=lambda: runtime.state == "draining")
+    app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(RequestIdMiddleware)
     return app

@@ -37,6 +37,26 @@ class Malformed(ServiceError):
     title = "The request is malformed"
 
 
+class Unauthenticated(ServiceError):
+    """No API key where one is needed, or one that nobody knows."""
+
+    status = 401
+    kind = "unauthenticated"
+    title = "An API key is needed"
+
+    def __init__(self, detail: str, *, error: str | None = None) -> None:
+        challenge = 'Bearer realm="eabs"' + (f', error="{error}"' if error else "")
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+
+class Forbidden(ServiceError):
+    """A known caller who may not do this, or something that nobody may do here."""
+
+    status = 403
+    kind = "forbidden"
+    title = "Not allowed"
+
+
 class NotFound(ServiceError):
     """A model, a version or an image that this server does not hold."""
 
@@ -110,6 +130,14 @@ class QueueFull(_TryLater):
     status = 429
     kind = "queue-full"
     title = "Too many images are waiting"
+
+
+class RateLimited(_TryLater):
+    """More requests of one caller than it may send."""
+
+    status = 429
+    kind = "rate-limited"
+    title = "Too many requests"
 
 
 class NotReady(_TryLater):

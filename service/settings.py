@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+from limits import parse as parse_rate
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -18,6 +19,7 @@ MiB = 1024 * 1024
 class Settings(BaseSettings):
     """Everything that is configurable about one server process."""
 
+    # An error that showed its input would show secrets beside it.
     model_config = SettingsConfigDict(env_prefix="EABS_", frozen=True, extra="forbid", hide_input_in_errors=True)
 
     models: str = Field(
@@ -43,6 +45,20 @@ class Settings(BaseSettings):
         description="Processes that share the port, each with a GPU of its own, or a share of the CPU's cores",
     )
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one")
+
+    api_keys_file: Path | None = Field(
+        None, description="A file of API keys, one `NAME SCOPES sha256:HEX` a line; read again when it changes"
+    )
+    api_keys: SecretStr | None = Field(None, description="The same entries, separated by `;`, instead of a file")
+    allow_anonymous: bool = Field(
+        False, description="Serve without API keys on an address that other machines may reach"
+    )
+    rate_limit: str | None = Field(
+        None,
+        description="Requests of each API key, or address where there are none, such as `100/second`; off if unset",
+    )
+    max_connections: int = Field(900, ge=1, description="Connections open at a time; more are closed at once")
+    header_timeout_s: float = Field(10.0, gt=0, description="Time for a request's line and headers to arrive, in s")
 
     max_queue: int = Field(512, ge=1, description="Images that may wait for inference before a request is refused")
     max_batch_size: int = Field(
@@ -89,6 +105,13 @@ class Settings(BaseSettings):
         if url is not None:
             parse_redis_url(url.get_secret_value())
         return url
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _rate_is_readable(cls, rate: str | None) -> str | None:
+        if rate is not None:
+            parse_rate(rate)
+        return rate
 
     @model_validator(mode="after")
     def _a_full_request_fits_the_queue(self) -> "Settings":

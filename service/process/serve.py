@@ -12,6 +12,7 @@ from service.process.listening import bind, url_of
 from service.process.refusal import refuse
 from service.process.running import Running
 from service.process.supervisor import Supervisor
+from service.security.exposure import load_keys
 from service.server import make_server
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
@@ -28,6 +29,7 @@ def serve(settings: Settings) -> int:
     configure_logging(settings.log_level, settings.log_format)
     try:
         workers = settings_of_workers(settings)
+        load_keys(settings)
         sockets = bind(settings.host, settings.port)
         logger.info("listening on %s", ", ".join(url_of(listener) for listener in sockets))
         if len(workers) > 1:

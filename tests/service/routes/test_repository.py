@@ -1,14 +1,28 @@
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 import tritonclient.http
+from pydantic import SecretStr
+from tritonclient.http import InferenceServerClientPlugin
 
 from model_store import ModelStore
+from service.security.keys import create_key
 from service.settings import Settings
 from tests.service.models.publishing import damage, publish
 from tests.service.pictures import random_png
 from tests.service.running_server import RunningServer
+
+KEY, ENTRY = create_key("operator", ["classify", "admin"])
+AUTHORIZATION = {"Authorization": f"Bearer {KEY}"}
+
+
+class _WithKey(InferenceServerClientPlugin):  # type: ignore[misc]
+    """How Triton's client sends a key."""
+
+    def __call__(self, request: Any) -> None:
+        request.headers.update(AUTHORIZATION)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +36,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
 
 @pytest.fixture(scope="module")
 def own(settings: Settings, store: ModelStore) -> Iterator[RunningServer]:
-    changes = {"store": store.root, "models": "mnist", "poll_s": 0}
+    changes = {"store": store.root, "models": "mnist", "poll_s": 0, "api_keys": SecretStr(ENTRY.entry)}
     with RunningServer(settings.model_copy(update=changes)) as running:
         yield running
 
@@ -30,6 +44,7 @@ def own(settings: Settings, store: ModelStore) -> Iterator[RunningServer]:
 @pytest.fixture
 def triton(own: RunningServer) -> Iterator[tritonclient.http.InferenceServerClient]:
     client = tritonclient.http.InferenceServerClient(own.url.removeprefix("http://"))
+    client.register_plugin(_WithKey())
     yield client
     client.load_model("mnist")
     client.close()
@@ -37,7 +52,7 @@ def triton(own: RunningServer) -> Iterator[tritonclient.http.InferenceServerClie
 
 @pytest.fixture
 def own_client(own: RunningServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=own.url, timeout=60) as client:
+    with httpx.Client(base_url=own.url, timeout=60, headers=AUTHORIZATION) as client:
         yield client
 
 

@@ -1,0 +1,46 @@
+"""What a browser is told of every answer: take it as what it says it is, and let no other page use it."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_EVERYWHERE = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# What comes from here only; images also from the page itself, which shows what a user picked.
+_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+# FastAPI's documentation loads Swagger UI from a CDN, and starts it by a script of its own in the page.
+_DOCS = "/docs"
+_CDN = "https://cdn.jsdelivr.net"
+_DOCS_POLICY = (
+    f"{_POLICY}; script-src 'self' 'unsafe-inline' {_CDN}; style-src 'self' 'unsafe-inline' {_CDN}; connect-src 'self'"
+)
+
+
+class SecurityHeadersMiddleware:
+    """Adds headers of security to every answer; nothing is stored unless a route says otherwise."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(_EVERYWHERE)
+                headers["Content-Security-Policy"] = _DOCS_POLICY if scope["path"] == _DOCS else _POLICY
+                # Answers tell of somebody's images.
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
