@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.console import fail, print_json
-from service.security.keys import InvalidKeys, Scope, create_key
+from service.security.keys import SCOPES, InvalidKeys, create_key
 
 app = typer.Typer(name="keys", help="Make API keys of the server.", no_args_is_help=True)
 
@@ -18,7 +18,7 @@ def root() -> None:
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="Whose key it is, for logs and limits.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it may do; repeatable.")],
+    scope: Annotated[list[str], typer.Option(help=f"What it may do: {' or '.join(SCOPES)}; repeatable.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Make a random key, which is shown once and kept nowhere, and the line of the server's keys file for it."""
