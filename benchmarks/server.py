@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 
@@ -49,13 +48,13 @@ class LoadResult:
 class RunningServer:
     """`eabs serve` as a process of its own on a free loopback port; a context manager that ends it."""
 
-    def __init__(self, *, store: Path, model: str, port: int) -> None:
+    def __init__(self, *, store: str, model: str, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         # The cache would answer a repeated image without the engine, which is not what is measured.
         environment = {**os.environ, "EABS_CACHE_BYTES": "0", "EABS_LOG_LEVEL": "warning"}
         command = [sys.executable, "-m", "cli.main", "serve", "--model", model]
         self._started = time.perf_counter()
-        self._process = subprocess.Popen([*command, "--store", str(store), "--port", str(port)], env=environment)
+        self._process = subprocess.Popen([*command, "--store", store, "--port", str(port)], env=environment)
 
     def wait_until_ready(self) -> float:
         """Seconds from the start of the process to the first ready answer.

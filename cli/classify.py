@@ -15,7 +15,7 @@ from cli.figure import draw_figure
 from cli.options import settings_from
 from eabs.certificates.smoothing import SmoothingSettings
 from eabs.settings import Effort, Solver
-from model_store import ModelStore, ModelStoreError
+from model_store import ModelStore, ModelStoreError, StoreUnreachable
 from service.choices import CertificateChoice, ClassifyChoice
 from service.errors import ServiceError
 from service.jobs import Classifier, Method, choose_settings
@@ -25,7 +25,7 @@ from service.settings import Settings
 
 Images = Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files.", exists=True, dir_okay=False)]
 Model = Annotated[str | None, typer.Option(help="name, name@version or name@alias [default: mnist].")]
-Store = Annotated[Path | None, typer.Option(help="Model store [default: the bundled models].")]
+Store = Annotated[str | None, typer.Option(help="Model store, a folder or a URL [default: the bundled models].")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N [default: auto].")]
 Json = Annotated[bool, typer.Option("--json", help="Print the server's JSON answer.")]
 Decider = Annotated[Classifier, typer.Option(help="latent, or finite-bank: the nearest prototype of the model's bank.")]
@@ -181,13 +181,16 @@ def _soundness(certificate: Certificate) -> str:
     return "yes" if certificate.sound else "no"
 
 
-def _settings(model: str | None, store: Path | None, device: str | None) -> Settings:
+def _settings(model: str | None, store: str | None, device: str | None) -> Settings:
     try:
         settings = settings_from(models=model, store=store, device=device)
         for reference in settings.references:
             ModelStore(settings.store).resolve(reference.name, reference.version)
     except ValidationError as error:
         fail(str(error), usage=True)
+    except StoreUnreachable:
+        # Loading has the last word: the version may be in the cache.
+        return settings
     except ModelStoreError as error:
         fail(str(error))
     return settings

@@ -8,38 +8,35 @@ import typer
 from rich.table import Table
 
 from cli.console import fail, print_json, progress_bar, stdout
+from cli.options import BUNDLED_STORE, Store
 from eabs.settings import Effort
-from model_store import BUNDLED, ModelStore, ModelStoreError
+from model_store import ModelStore, ModelStoreError
 from training.datasets import DatasetError, load_dataset
 from training.export import REJECT_BELOW, draft_of_run
 from training.run_folder import RunError, RunFolder
 
 app = typer.Typer(help="List, show, publish, verify, alias and delete models.", no_args_is_help=True)
 
-Store = Annotated[Path, typer.Option(envvar="EABS_STORE", help="The store's folder.")]
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 Version = Annotated[str, typer.Argument(help="One of its versions.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.command("list")
-def list_models(store: Store = BUNDLED, as_json: Json = False) -> None:
+def list_models(store: Store = BUNDLED_STORE, as_json: Json = False) -> None:
     """List every model with its versions and aliases."""
     models = ModelStore(store)
     try:
-        found = [
-            {"name": name, "versions": models.versions(name), "aliases": models.aliases(name)}
-            for name in models.names()
-        ]
+        found = {name: (models.versions(name), models.aliases(name)) for name in models.names()}
     except ModelStoreError as error:
         fail(str(error))
     if as_json:
-        print_json(found)
+        print_json([{"name": name, "versions": found[name][0], "aliases": found[name][1]} for name in found])
         return
     table = Table("name", "versions", "aliases")
-    for model in found:
-        aliases = ", ".join(f"{alias} -> {version}" for alias, version in models.aliases(str(model["name"])).items())
-        table.add_row(str(model["name"]), ", ".join(model["versions"]), aliases)
+    for name, (versions, aliases) in found.items():
+        pointers = ", ".join(f"{alias} -> {version}" for alias, version in aliases.items())
+        table.add_row(name, ", ".join(versions), pointers)
     stdout.print(table)
 
 
@@ -47,7 +44,7 @@ def list_models(store: Store = BUNDLED, as_json: Json = False) -> None:
 def show(
     name: Name,
     reference: Annotated[str | None, typer.Argument(help="A version or an alias; the served one if left out.")] = None,
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
 ) -> None:
     """Print the manifest of a version as JSON, without its calibration scores."""
     models = ModelStore(store)
@@ -63,7 +60,7 @@ def show(
 def publish(
     run: Annotated[Path, typer.Argument(help="A run folder of `eabs train`.")],
     data: Annotated[Path, typer.Option(help="Folder with the official files that it was trained on.")],
-    store: Annotated[Path, typer.Option(envvar="EABS_STORE", help="The store's folder; made if it is not there.")],
+    store: Store,
     name: Annotated[str | None, typer.Option(help="The model's name; the data set's if left out.")] = None,
     version: Annotated[str | None, typer.Option(help="The next number if left out.")] = None,
     alias: Annotated[list[str] | None, typer.Option(help="Aliases to point at it.")] = None,
@@ -112,7 +109,7 @@ def publish(
 
 
 @app.command()
-def verify(name: Name, version: Version, store: Store = BUNDLED) -> None:
+def verify(name: Name, version: Version, store: Store = BUNDLED_STORE) -> None:
     """Check every file of a version against its manifest; exit 1 where one differs."""
     try:
         ModelStore(store).verify(name, version)
@@ -122,7 +119,7 @@ def verify(name: Name, version: Version, store: Store = BUNDLED) -> None:
 
 
 @app.command()
-def alias(name: Name, alias: Annotated[str, typer.Argument()], version: Version, store: Store = BUNDLED) -> None:
+def alias(name: Name, alias: Annotated[str, typer.Argument()], version: Version, store: Store = BUNDLED_STORE) -> None:
     """Point an alias, such as `production`, at a version."""
     try:
         ModelStore(store).set_alias(name, alias, version)
@@ -132,7 +129,7 @@ def alias(name: Name, alias: Annotated[str, typer.Argument()], version: Version,
 
 
 @app.command()
-def delete(name: Name, version: Version, store: Store = BUNDLED) -> None:
+def delete(name: Name, version: Version, store: Store = BUNDLED_STORE) -> None:
     """Delete a version that no alias points at."""
     try:
         ModelStore(store).delete(name, version)

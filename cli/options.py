@@ -1,8 +1,16 @@
-"""Options that override settings: what is left out keeps its environment variable or default."""
+"""Options that many commands have: the store, and settings that keep their environment variable or default."""
 
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from model_store import BUNDLED
 from service.settings import Settings
+
+Store = Annotated[
+    str, typer.Option(envvar="EABS_STORE", help="The model store: a folder, or a URL such as s3://bucket/prefix.")
+]
+BUNDLED_STORE = str(BUNDLED)
 
 
 def settings_from(**options: Any) -> Settings:

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from cli.console import fail
-from model_store import LoadedModel, ModelStore, ModelStoreError
+from model_store import LoadedModel, ModelStore, ModelStoreError, default_cache
 from training.datasets import Dataset, DatasetError, Split, holdout, load_dataset
 
 
-def load_published(model: str, store: Path, *, device: str = "cpu") -> LoadedModel:
+def load_published(model: str, store: str, *, device: str = "cpu") -> LoadedModel:
     """The model that `name`, `name@version` or `name@alias` means; ends the command where there is none."""
     name, _, reference = model.partition("@")
     try:
-        return ModelStore(store).load(name, reference or None, device=device)
+        return ModelStore(store, cache=default_cache()).load(name, reference or None, device=device)
     except ModelStoreError as error:
         fail(str(error))
 

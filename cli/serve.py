@@ -1,7 +1,6 @@
 """`eabs serve`: the HTTP server."""
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,7 +17,9 @@ def serve(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one [default: 8000].")] = None,
-    store: Annotated[Path | None, typer.Option(help="Model store [default: the bundled models].")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Model store, a folder or a URL [default: the bundled models].")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda (every GPU) or cuda:N [default: auto].")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port [default: 1].")] = None,
     allow_anonymous: Annotated[

@@ -1,7 +1,8 @@
 """What is published: immutable versions of models, each with a manifest, checked whenever they are read.
 
 `ModelStore(root).load(name)` is how a model is read, `prepare_inference` makes it ready to classify, and
-`ModelStore(root).publish(model, draft)` is how a new version comes to be. Nothing is ever unpickled.
+`ModelStore(root).publish(model, draft)` is how a new version comes to be. The root is a folder or a URL that fsspec
+reaches. Nothing is ever unpickled.
 """
 
 from pathlib import Path
@@ -11,12 +12,15 @@ from model_store.errors import (
     InvalidAliases,
     InvalidManifest,
     InvalidName,
+    InvalidRoot,
     InvalidWeights,
     ModelStoreError,
     NameTaken,
+    StoreUnreachable,
     UnknownAlias,
     UnknownModel,
     UnknownVersion,
+    VersionBusy,
     VersionExists,
     VersionInUse,
 )
@@ -33,7 +37,8 @@ from model_store.manifest import (
 )
 from model_store.preparation_cache import default_cache, prepare_inference
 from model_store.prototypes_file import prototypes_from_bytes, prototypes_to_bytes
-from model_store.reader import PRODUCTION, LoadedModel
+from model_store.reader import PRODUCTION, LoadedModel, Resolution
+from model_store.storage import StoreRoot
 from model_store.store import ModelStore
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -48,6 +53,7 @@ __all__ = [
     "InvalidAliases",
     "InvalidManifest",
     "InvalidName",
+    "InvalidRoot",
     "InvalidWeights",
     "LayerSpec",
     "LoadedModel",
@@ -58,11 +64,15 @@ __all__ = [
     "NameTaken",
     "Preprocessing",
     "Prototypes",
+    "Resolution",
     "ScoreCalibration",
+    "StoreRoot",
+    "StoreUnreachable",
     "TrainingData",
     "UnknownAlias",
     "UnknownModel",
     "UnknownVersion",
+    "VersionBusy",
     "VersionExists",
     "VersionInUse",
     "default_cache",

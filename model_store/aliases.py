@@ -2,30 +2,27 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from model_store.errors import InvalidAliases
-from model_store.names import check_name
+from model_store.names import ALIASES_FILE, check_name
 
 _Name = Annotated[str, AfterValidator(check_name)]
 _ALIASES = TypeAdapter(dict[_Name, _Name])
 
 
-def read_aliases(file: Path) -> dict[str, str]:
-    """The versions that the aliases point at, sorted by alias; none where there is no file.
+def aliases_from_bytes(data: bytes, *, file: str = ALIASES_FILE) -> dict[str, str]:
+    """The versions that the aliases point at, sorted by alias; `file` names the bytes in errors.
 
     Raises:
-        InvalidAliases: the file does not map names to names.
+        InvalidAliases: the bytes do not map names to names.
     """
     try:
-        return dict(sorted(_ALIASES.validate_json(file.read_bytes()).items()))
-    except FileNotFoundError:
-        return {}
+        return dict(sorted(_ALIASES.validate_json(data).items()))
     except ValidationError as error:
-        raise InvalidAliases(f"{file.parent.name}/{file.name}: {error}") from error
+        raise InvalidAliases(f"{file}: {error}") from error
 
 
 def aliases_to_bytes(aliases: Mapping[str, str]) -> bytes:

@@ -84,7 +84,12 @@ def sweep(folder: Path, *, older_than: float = LEFT_OVER_AGE) -> None:
     for entry in list(folder.iterdir()):
         if not entry.name.startswith((_PUBLISHING, _REPLACING, _DELETED)):
             continue
-        if entry.lstat().st_mtime > oldest:
+        try:
+            young = entry.lstat().st_mtime > oldest
+        except FileNotFoundError:
+            # Its writer finished.
+            continue
+        if young:
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)

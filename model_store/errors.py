@@ -8,10 +8,16 @@
        InvalidAliases                     InvalidManifest, InvalidWeights
        UnknownAlias                       VersionExists
                                           NameTaken
+                                          VersionBusy
     version ------> nothing
        VersionInUse
+       VersionBusy
 
-Everything left of `bytes` is the caller's mistake; everything right of it is the publisher's, or damage.
+    root ---------> storage --------> anything of the above
+       InvalidRoot     StoreUnreachable
+
+Everything left of `bytes` is the caller's mistake; everything right of it is the publisher's, or damage. A store that
+is unreachable may answer later, and says nothing about what it holds.
 """
 
 # ruff: noqa: N818 -- the names read as what happened; the base class says that they are errors.
@@ -23,6 +29,14 @@ class ModelStoreError(Exception):
 
 class InvalidName(ModelStoreError, ValueError):
     """A model, version or alias whose name breaks the rule, or whose path leaves the store."""
+
+
+class InvalidRoot(ModelStoreError, ValueError):
+    """A root that is no folder and no URL that can be opened here: its protocol is unknown, or its package missing."""
+
+
+class StoreUnreachable(ModelStoreError):
+    """The place of a remote store does not answer, not in time, or not to us. Trying again later may help."""
 
 
 class UnknownModel(ModelStoreError):
@@ -39,6 +53,10 @@ class UnknownAlias(ModelStoreError):
 
 class VersionExists(ModelStoreError):
     """Versions are immutable: what is published under a version stays."""
+
+
+class VersionBusy(ModelStoreError):
+    """Another process writes this version of a remote store, or was killed while it did."""
 
 
 class VersionInUse(ModelStoreError):

@@ -1,13 +1,13 @@
-"""Versions of models below a folder: found, checked, loaded.
+"""Versions of models below a root: found, checked, loaded.
 
-    <root>/<name>/<version>/manifest.json          sealed, holds the sha256 of every other file
-    <root>/<name>/<version>/weights.safetensors
-    <root>/<name>/<version>/prototypes.safetensors   of a model that has a prototype bank
-    <root>/<name>/aliases.json                     {"production": "3"}
-
-Reading takes no lock and writes nothing, so the root may be read-only.
+<root>/<name>/<version>/manifest.json          sealed, holds the sha256 of every other file
+<root>/<name>/<version>/weights.safetensors
+<root>/<name>/<version>/prototypes.safetensors   of a model that has a prototype bank
+<root>/<name>/aliases.json                     {"production": "3"}
 """
 
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +15,20 @@ import torch
 
 from eabs.networks import EABS
 from eabs.prototypes import PrototypeBank
-from model_store.aliases import read_aliases
+from model_store.aliases import aliases_from_bytes
 from model_store.checkpoint import model_from_bytes
-from model_store.errors import CorruptVersion, InvalidName, UnknownModel, UnknownVersion
+from model_store.errors import CorruptVersion, StoreUnreachable, UnknownModel, UnknownVersion
 from model_store.manifest import MANIFEST_FILE, PROTOTYPES_FILE, WEIGHTS_FILE, Manifest
-from model_store.names import ALIASES_FILE, check_name, is_name, natural_key, path_below
+from model_store.names import ALIASES_FILE, check_name, natural_key
 from model_store.prototypes_file import prototypes_from_bytes
+from model_store.remote_storage import RemoteStorage
 from model_store.seal import sha256_of
+from model_store.storage import StoreRoot, storage_of
+from model_store.version_cache import Listing, VersionCache
 
 PRODUCTION = "production"
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,15 +45,41 @@ class LoadedModel:
     prototypes: PrototypeBank | None = None
 
 
-class ModelReader:
-    """The models below `root`. Holds no state but the path: every call sees what is on disk now."""
+@dataclass(frozen=True)
+class Resolution:
+    """The version that a reference means, and all aliases of its model."""
 
-    def __init__(self, root: Path) -> None:
+    version: str
+    aliases: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Published:
+    """A version's manifest and its digest."""
+
+    manifest: Manifest
+    digest: str
+
+
+class ModelReader:
+    """The models below `root`, a folder or a URL such as `s3://bucket/prefix`.
+
+    Every call sees what is published now; `cache` is a folder that keeps loaded versions of a remote root (None: no
+    folder does). Cheap to make, since nothing is read before it is asked for, and safe to use from any thread.
+
+    Every method raises StoreUnreachable where a remote root does not answer, and InvalidRoot where its URL is none
+    that can be opened here.
+    """
+
+    def __init__(self, root: StoreRoot, *, cache: Path | None = None) -> None:
         self.root = root
+        self._storage = storage_of(root)
+        remote = isinstance(self._storage, RemoteStorage)
+        self._cache = VersionCache(cache, root=self._storage.location) if remote and cache is not None else None
 
     def names(self) -> list[str]:
         """The models that have a version, sorted."""
-        return sorted(name for name in self._subfolders() if self._subfolders(name))
+        return sorted(self._storage.names())
 
     def versions(self, name: str) -> list[str]:
         """The versions of a model in natural order: '2' before '10'.
@@ -56,9 +87,9 @@ class ModelReader:
         Raises:
             InvalidName, UnknownModel.
         """
-        versions = self._subfolders(check_name(name))
+        versions = self._versions(check_name(name))
         if not versions:
-            raise UnknownModel(f"no model {name!r} in {self.root}")
+            raise UnknownModel(f"no model {name!r} in {self._storage.location}")
         return versions
 
     def aliases(self, name: str) -> dict[str, str]:
@@ -78,12 +109,31 @@ class ModelReader:
         Raises:
             InvalidName, UnknownModel, UnknownVersion, InvalidAliases.
         """
+        return self.look_up(name, reference).version
+
+    def look_up(self, name: str, reference: str | None = None) -> Resolution:
+        """The version that `reference` means (see `resolve`), and the aliases of the model as they are now.
+
+        Raises:
+            InvalidName, UnknownModel, UnknownVersion, InvalidAliases.
+        """
         if reference is not None:
-            path_below(self.root, check_name(name), check_name(reference))
-        versions, aliases = self.versions(name), self._aliases(name)
-        if reference is None:
-            reference = PRODUCTION if PRODUCTION in aliases else versions[-1]
-        return self._known_version(name, aliases.get(reference, reference))
+            self._storage.check_inside(check_name(name), check_name(reference))
+        listing = Listing(versions=tuple(self.versions(name)), aliases=self._aliases(name))
+        if self._cache is not None:
+            self._cache.remember_listing(name, listing)
+        return self._resolution(name, reference, listing)
+
+    def last_seen(self, name: str, reference: str | None = None) -> Resolution | None:
+        """What `look_up` would have answered when a remote store was last asked for the model on this machine.
+
+        None where that is not known; so it is without a cache, and of a store in a folder.
+        """
+        listing = None if self._cache is None else self._cache.recall_listing(name)
+        try:
+            return None if listing is None else self._resolution(name, reference, listing)
+        except UnknownVersion:
+            return None
 
     def manifest(self, name: str, version: str) -> Manifest:
         """The manifest of a version.
@@ -91,17 +141,18 @@ class ModelReader:
         Raises:
             InvalidName, UnknownModel, UnknownVersion, CorruptVersion, InvalidManifest.
         """
-        return self._manifest(name, version)[0]
+        self._known_version(name, version)
+        return self._published(name, version).manifest
 
     def verify(self, name: str, version: str) -> None:
-        """Checks that the version's folder holds exactly what was published.
+        """Checks that the version's folder holds exactly what was published; nothing comes from the cache.
 
         Raises:
             CorruptVersion: a file is damaged, missing, or was never published.
             InvalidName, UnknownModel, UnknownVersion, InvalidManifest.
         """
         manifest = self.manifest(name, version)
-        present = {entry.name for entry in path_below(self.root, name, version).iterdir()}
+        present = self._storage.files(name, version)
         for file in sorted(present - manifest.files.keys() - {MANIFEST_FILE}):
             raise CorruptVersion(f"{name}/{version}/{file}", expected="nothing", actual="a file")
         for file in manifest.files:
@@ -110,78 +161,107 @@ class ModelReader:
     def load(self, name: str, reference: str | None = None, *, device: torch.device | str = "cpu") -> LoadedModel:
         """The model that `reference` means (see `resolve`), on `device`, from the very bytes whose hash was checked.
 
+        While a remote store is unreachable, `reference` means what it meant when the store was last asked on this
+        machine (`last_seen`), and a warning says so.
+
         Raises:
             CorruptVersion, InvalidManifest, InvalidWeights: what is published cannot be served.
             InvalidName, UnknownModel, UnknownVersion, InvalidAliases: nothing is published under this reference.
+            StoreUnreachable: the store does not answer, and the cache has not all of the version.
         """
-        version = self.resolve(name, reference)
-        manifest, digest = self._manifest(name, version)
+        try:
+            published = self._published(name, self.look_up(name, reference).version)
+        except StoreUnreachable as error:
+            published = self._last_published(name, reference, error)
+        manifest = published.manifest
         model = model_from_bytes(
-            self._published_bytes(manifest, WEIGHTS_FILE),
+            self._cached_bytes(published, WEIGHTS_FILE),
             manifest.architecture.to_architecture(),
             device=device,
-            file=f"{name}/{version}/{WEIGHTS_FILE}",
+            file=_path(manifest, WEIGHTS_FILE),
         )
-        return LoadedModel(manifest, model, digest, self._prototypes(manifest, device))
+        return LoadedModel(manifest, model, published.digest, self._prototypes(published, device))
 
-    def _subfolders(self, *parts: str) -> list[str]:
-        try:
-            entries = list(path_below(self.root, *parts).iterdir() if parts else self.root.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return sorted((e.name for e in entries if self._is_subfolder(e, *parts)), key=natural_key)
+    def _resolution(self, name: str, reference: str | None, listing: Listing) -> Resolution:
+        if reference is None:
+            reference = PRODUCTION if PRODUCTION in listing.aliases else listing.versions[-1]
+        version = listing.aliases.get(reference, reference)
+        self._check_known(name, version, listing.versions)
+        return Resolution(version, listing.aliases)
 
-    def _is_subfolder(self, entry: Path, *parts: str) -> bool:
-        try:
-            # One link that leads out of the store must not hide all other models.
-            return is_name(entry.name) and path_below(self.root, *parts, entry.name).is_dir()
-        except InvalidName:
-            return False
-
-    def _aliases(self, name: str) -> dict[str, str]:
-        return read_aliases(path_below(self.root, name, ALIASES_FILE))
-
-    def _known_version(self, name: str, version: str) -> str:
-        path_below(self.root, check_name(name), check_name(version))
-        versions = self.versions(name)
-        if version not in versions:
-            raise UnknownVersion(f"no version {version!r} of model {name!r}, which has {', '.join(versions)}")
-        return version
-
-    def _manifest(self, name: str, version: str) -> tuple[Manifest, str]:
-        self._known_version(name, version)
+    def _published(self, name: str, version: str) -> _Published:
         data, file = self._read(name, version, MANIFEST_FILE), f"{name}/{version}/{MANIFEST_FILE}"
         manifest = Manifest.from_bytes(data, file=file)
         found = f"{manifest.name}/{manifest.version}"
         if found != f"{name}/{version}":
             raise CorruptVersion(file, expected=f"the manifest of {name}/{version}", actual=f"that of {found}")
-        return manifest, sha256_of(data)
+        if self._cache is not None:
+            self._cache.remember_version(name, version, data)
+        return _Published(manifest, sha256_of(data))
 
-    def _prototypes(self, manifest: Manifest, device: torch.device | str) -> PrototypeBank | None:
+    def _last_published(self, name: str, reference: str | None, error: StoreUnreachable) -> _Published:
+        seen = self.last_seen(name, reference)
+        data = None if self._cache is None or seen is None else self._cache.recall_version(name, seen.version)
+        if data is None:
+            raise error
+        manifest = Manifest.from_bytes(data)
+        _logger.warning("%s@%s is version %s as last seen: %s", name, reference or "", manifest.version, error)
+        return _Published(manifest, sha256_of(data))
+
+    def _versions(self, name: str) -> list[str]:
+        return sorted(self._storage.versions(name), key=natural_key)
+
+    def _aliases(self, name: str) -> dict[str, str]:
+        try:
+            return aliases_from_bytes(self._storage.read(name, ALIASES_FILE), file=f"{name}/{ALIASES_FILE}")
+        except FileNotFoundError:
+            return {}
+
+    def _known_version(self, name: str, version: str) -> None:
+        self._storage.check_inside(check_name(name), check_name(version))
+        self._check_known(name, version, self.versions(name))
+
+    def _check_known(self, name: str, version: str, versions: Sequence[str]) -> None:
+        self._storage.check_inside(name, version)
+        if version not in versions:
+            raise UnknownVersion(f"no version {version!r} of model {name!r}, which has {', '.join(versions)}")
+
+    def _prototypes(self, published: _Published, device: torch.device | str) -> PrototypeBank | None:
+        manifest = published.manifest
         if manifest.prototypes is None:
             return None
         return prototypes_from_bytes(
-            self._published_bytes(manifest, PROTOTYPES_FILE),
+            self._cached_bytes(published, PROTOTYPES_FILE),
             shape=manifest.architecture.image,
             classes=manifest.architecture.classes,
             device=device,
-            file=f"{manifest.name}/{manifest.version}/{PROTOTYPES_FILE}",
+            file=_path(manifest, PROTOTYPES_FILE),
         )
+
+    def _cached_bytes(self, published: _Published, file: str) -> bytes:
+        if self._cache is None:
+            return self._published_bytes(published.manifest, file)
+        data = self._cache.read(published.digest, file, expected=published.manifest.files[file])
+        if data is None:
+            data = self._published_bytes(published.manifest, file)
+            self._cache.keep(published.digest, file, data)
+        return data
 
     def _published_bytes(self, manifest: Manifest, file: str) -> bytes:
         data = self._read(manifest.name, manifest.version, file)
         expected, actual = manifest.files[file], sha256_of(data)
         if actual != expected:
-            raise CorruptVersion(f"{manifest.name}/{manifest.version}/{file}", expected=expected, actual=actual)
+            raise CorruptVersion(_path(manifest, file), expected=expected, actual=actual)
         return data
 
     def _read(self, name: str, version: str, file: str) -> bytes:
-        path = path_below(self.root, name, version, file)
         try:
-            # A pipe would block for ever, and a folder has no bytes.
-            if path.is_file():
-                return path.read_bytes()
+            return self._storage.read(name, version, file)
         except FileNotFoundError:
-            pass
-        self._known_version(name, version)
+            # Deleted meanwhile?
+            self._known_version(name, version)
         raise CorruptVersion(f"{name}/{version}/{file}", expected="a file", actual="nothing")
+
+
+def _path(manifest: Manifest, file: str) -> str:
+    return f"{manifest.name}/{manifest.version}/{file}"

@@ -51,7 +51,7 @@ class Runtime:
         self.settings = settings
         self._gate = gate
         self.metrics = Metrics()
-        self.store = ModelStore(settings.store)
+        self.store = ModelStore(settings.store, cache=settings.cache_dir)
         self.catalogue = Catalogue()
         self.cache = AnswerCache(
             max_bytes=settings.cache_bytes,

@@ -7,7 +7,7 @@ from limits import parse as parse_rate
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from model_store import BUNDLED, default_cache
+from model_store import BUNDLED, StoreRoot, default_cache
 from service.cache.redis_url import parse_redis_url
 from service.models.reference import ModelReference
 
@@ -25,9 +25,10 @@ class Settings(BaseSettings):
     models: str = Field(
         "mnist", description="Models to serve, `name` or `name@version`, comma-separated; the first is the default"
     )
-    store: Path = Field(BUNDLED, description="The model store's folder")
+    store: StoreRoot = Field(BUNDLED, description="The model store: a folder, or a URL such as `s3://bucket/prefix`")
     cache_dir: Path | None = Field(
-        default_factory=default_cache, description="Where what is prepared of each model is kept between starts"
+        default_factory=default_cache,
+        description="Where what is prepared of each model is kept between starts, and versions of remote stores",
     )
     poll_s: float = Field(
         10.0, ge=0, description="How often the store is asked whether an alias has moved, in s; 0 is never"

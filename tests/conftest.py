@@ -6,9 +6,16 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
+
+# A busy machine fails no example, and none is kept for the next run.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 

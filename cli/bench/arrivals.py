@@ -7,11 +7,11 @@ import typer
 from rich.table import Table
 
 from benchmarks.arrivals import compare_arrivals
-from cli.bench.options import Data, Json, Model, Store, prepared, validation
+from cli.bench.options import Data, Json, Model, prepared, validation
 from cli.console import print_json, stdout
+from cli.options import BUNDLED_STORE, Store
 from eabs.cores import physical_cores
 from eabs.settings import EFFORTS, Effort
-from model_store import BUNDLED
 from training.datasets import to_unit_range
 
 _IMAGES = 128
@@ -20,7 +20,7 @@ _IMAGES = 128
 def arrivals(
     data: Data,
     model: Model = "mnist",
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     effort: Annotated[Effort, typer.Option()] = "standard",
     seconds: Annotated[float, typer.Option(min=1, help="How long images arrive, for each way and load.")] = 20.0,
     as_json: Json = False,

@@ -8,17 +8,17 @@ from rich.table import Table
 
 from benchmarks.certificates import time_certificates
 from benchmarks.machine import measure_machine
-from cli.bench.options import Data, Json, Model, Store, prepared, print_machine, validation
+from cli.bench.options import Data, Json, Model, prepared, print_machine, validation
 from cli.console import print_json, stdout
+from cli.options import BUNDLED_STORE, Store
 from eabs.certificates.smoothing import SmoothingSettings
-from model_store import BUNDLED
 from training.datasets import to_unit_range
 
 
 def certificates(
     data: Data,
     model: Model = "mnist",
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     images: Annotated[int, typer.Option(min=1, help="Validation images.")] = 8,
     n: Annotated[int, typer.Option(min=1, help="Samples of smoothing.")] = 10_000,
     as_json: Json = False,

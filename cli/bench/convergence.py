@@ -11,17 +11,17 @@ from rich.table import Table
 from benchmarks.convergence import LADDER, THRESHOLDS, Rung, measure_convergence
 from benchmarks.machine import measure_machine
 from cli.bench.convergence_figure import draw_convergence
-from cli.bench.options import Data, Json, Model, Store, prepared, print_machine, validation
+from cli.bench.options import Data, Json, Model, prepared, print_machine, validation
 from cli.console import fail, print_json, progress_bar, stdout
 from cli.evaluate.options import identity
-from model_store import BUNDLED
+from cli.options import BUNDLED_STORE, Store
 from training.datasets import to_unit_range
 
 
 def convergence(
     data: Data,
     model: Model = "mnist",
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     images: Annotated[int, typer.Option(min=1, help="Validation images.")] = 500,
     ladder: Annotated[
         str, typer.Option(help="What to compare: <steps>x<starts>, with commas between. The dearest is the measure.")

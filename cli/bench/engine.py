@@ -9,16 +9,16 @@ from rich.table import Table
 
 from benchmarks.engine import time_engine
 from benchmarks.machine import busy_neighbours, measure_machine
-from cli.bench.options import Data, Json, Model, Store, Threads, prepared, print_machine, validation
+from cli.bench.options import Data, Json, Model, Threads, prepared, print_machine, validation
 from cli.console import print_json, stdout
-from model_store import BUNDLED
+from cli.options import BUNDLED_STORE, Store
 from training.datasets import to_unit_range
 
 
 def engine(
     data: Data,
     model: Model = "mnist",
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     threads: Threads = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     batches: Annotated[str, typer.Option(help="Images at once, comma-separated.")] = "1,4,32,50,128",

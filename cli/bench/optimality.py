@@ -8,15 +8,15 @@ from rich.table import Table
 
 from benchmarks.machine import measure_machine
 from benchmarks.optimality import Gap, measure_optimality, ways_to_infer
-from cli.bench.options import Data, Json, Model, Store, prepared, print_machine, validation
+from cli.bench.options import Data, Json, Model, prepared, print_machine, validation
 from cli.console import print_json, progress_bar, stdout
-from model_store import BUNDLED
+from cli.options import BUNDLED_STORE, Store
 
 
 def optimality(
     data: Data,
     model: Model = "mnist",
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     images: Annotated[int, typer.Option(min=1, help="Validation images.")] = 500,
     noise: Annotated[float, typer.Option(min=0, help="Standard deviation of noise added to the images.")] = 0.0,
     as_json: Json = False,

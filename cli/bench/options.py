@@ -15,13 +15,12 @@ from training.datasets import DatasetError, Split, holdout, load_dataset
 from training.run_folder import RunError, RunFolder
 
 Model = Annotated[str, typer.Option(help="name, name@version or name@alias.")]
-Store = Annotated[Path, typer.Option(envvar="EABS_STORE", help="The store's folder.")]
 Data = Annotated[Path, typer.Option(help="Folder with the official files that the model was trained on.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 is one a physical core.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-def prepared(model: str, store: Path, threads: int = 0, *, device: str = "cpu") -> tuple[LoadedModel, LatentInference]:
+def prepared(model: str, store: str, threads: int = 0, *, device: str = "cpu") -> tuple[LoadedModel, LatentInference]:
     """A published model, ready to infer on so many threads of the CPU, or on a GPU."""
     loaded = load_published(model, store, device=device)
     return loaded, prepare_inference(loaded, cache=default_cache(), threads=threads or physical_cores())

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from benchmarks.machine import measure_machine
 from benchmarks.public_abs import compare_with_public_abs
-from cli.bench.options import Data, Json, Model, Store, prepared, print_machine, validation
+from cli.bench.options import Data, Json, Model, prepared, print_machine, validation
 from cli.console import fail, print_json, stdout
-from model_store import BUNDLED
+from cli.options import BUNDLED_STORE, Store
 from training.datasets import to_unit_range
 
 
@@ -19,7 +19,7 @@ def public_abs(
     checkout: Annotated[Path, typer.Option(help="A checkout of bethgelab/AnalysisBySynthesis.")],
     data: Data,
     model: Model = "mnist",
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     as_json: Json = False,
 ) -> None:
     """Compare with the public code of ABS on the same images and cores."""

@@ -14,10 +14,10 @@ from PIL import Image
 from rich.table import Table
 
 from benchmarks.server import RunningServer, ServerReport, load
-from cli.bench.options import Data, Json, Model, Store, prepared, validation
+from cli.bench.options import Data, Json, Model, prepared, validation
 from cli.console import print_json, stdout
+from cli.options import BUNDLED_STORE, Store
 from eabs.settings import EFFORTS, Effort
-from model_store import BUNDLED
 from training.datasets import to_unit_range
 
 _PICTURES = 256
@@ -27,7 +27,7 @@ _BATCH = 32
 def server(
     data: Data,
     model: Model = "mnist",
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     clients: Annotated[int, typer.Option(min=1, help="Concurrent clients.")] = 32,
     requests: Annotated[int, typer.Option(min=1, help="Requests in all.")] = 512,
     effort: Annotated[Effort, typer.Option()] = "standard",

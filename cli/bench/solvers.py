@@ -8,16 +8,16 @@ import typer
 from rich.table import Table
 
 from benchmarks.solvers import BUDGETS, compare_solvers
-from cli.bench.options import Data, Json, Model, Store, prepared, prepared_run, validation
+from cli.bench.options import Data, Json, Model, prepared, prepared_run, validation
 from cli.console import print_json, progress_bar, stdout
-from model_store import BUNDLED
+from cli.options import BUNDLED_STORE, Store
 from training.datasets import to_unit_range
 
 
 def solvers(
     data: Data,
     model: Model = "mnist",
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     run: Annotated[Path | None, typer.Option(help="A training run's folder, instead of a published model.")] = None,
     images: Annotated[int, typer.Option(min=1, help="Validation images.")] = 100,
     as_json: Json = False,

@@ -7,18 +7,18 @@ import typer
 from rich.table import Table
 
 from benchmarks.starts import compare_starts
-from cli.bench.options import Data, Json, Model, Store, validation
+from cli.bench.options import Data, Json, Model, validation
 from cli.console import print_json, stdout
+from cli.options import BUNDLED_STORE, Store
 from cli.published import load_published
 from eabs.cores import physical_cores
-from model_store import BUNDLED
 from training.datasets import to_unit_range
 
 
 def starts(
     data: Data,
     model: Model = "mnist",
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     images: Annotated[int, typer.Option(min=1, help="Validation images.")] = 200,
     as_json: Json = False,
 ) -> None:

@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 
 from cli.console import fail, print_json, progress_bar, stdout
-from cli.evaluate.options import Data, Device, Json, Model, SplitName, Store, chosen_images, identity
+from cli.evaluate.options import Data, Device, Json, Model, SplitName, chosen_images, identity
+from cli.options import BUNDLED_STORE, Store
 from cli.published import load_published
 from eabs.cores import physical_cores
 from eabs.settings import Effort, Solver
-from model_store import BUNDLED, default_cache, prepare_inference
+from model_store import default_cache, prepare_inference
 from service.jobs import choose_settings
 from training.evaluation import measure_accuracy
 
@@ -17,7 +18,7 @@ from training.evaluation import measure_accuracy
 def accuracy(
     model: Model,
     data: Data,
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     effort: Annotated[Effort | None, typer.Option(help="fast, standard or thorough [default: standard].")] = None,
     solver: Annotated[
         Solver, typer.Option(help="quasi-newton, or adam: the paper's inference, which has no efforts.")

@@ -8,11 +8,12 @@ import typer
 from rich.table import Table
 
 from cli.console import fail, print_json, progress_bar, stdout
-from cli.evaluate.options import Data, Device, Json, Model, SplitName, Store, chosen_images, identity
+from cli.evaluate.options import Data, Device, Json, Model, SplitName, chosen_images, identity
+from cli.options import BUNDLED_STORE, Store
 from cli.published import load_published
 from eabs.certificates.smoothing import SmoothingSettings
 from eabs.cores import physical_cores
-from model_store import BUNDLED, default_cache, prepare_inference
+from model_store import default_cache, prepare_inference
 from training.attacks.certified import CertificateKind, certified_classifier, kinds_of
 from training.datasets import to_unit_range
 from training.falsification import Falsification, falsify
@@ -24,7 +25,7 @@ _POOL = 100  # images that an attack may start from
 def certificates(
     model: Model,
     data: Data,
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     certificate: Annotated[
         list[str] | None,
         typer.Option(help=f"{', '.join(_KINDS)}; repeatable. All that the model has, if left out."),

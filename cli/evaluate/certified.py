@@ -9,11 +9,12 @@ import typer
 from rich.table import Table
 
 from cli.console import fail, print_json, progress_bar, stdout
-from cli.evaluate.options import Data, Device, Json, Model, SplitName, Store, chosen_images, identity
+from cli.evaluate.options import Data, Device, Json, Model, SplitName, chosen_images, identity
+from cli.options import BUNDLED_STORE, Store
 from cli.published import load_published
 from eabs.certificates.smoothing import SmoothingSettings
 from eabs.cores import physical_cores
-from model_store import BUNDLED, LoadedModel, default_cache, prepare_inference
+from model_store import LoadedModel, default_cache, prepare_inference
 from service.jobs import Classifier
 from training.attacks.certified import CertificateKind, certified_classifier
 from training.certified_accuracy import CertifiedAccuracy, measure_bank, measure_certified_accuracy
@@ -24,7 +25,7 @@ def certified(
     model: Model,
     data: Data,
     certificate: Annotated[CertificateKind, typer.Option(help="exact-inference, finite-bank or smoothing.")],
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     base: Annotated[
         Classifier | None,
         typer.Option(

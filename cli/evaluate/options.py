@@ -11,7 +11,6 @@ from training.datasets import Split
 
 Model = Annotated[str, typer.Option(help="The model's name, with @version or @alias if wanted.")]
 Data = Annotated[Path, typer.Option(help="Folder with the official files of the set that it was trained on.")]
-Store = Annotated[Path, typer.Option(envvar="EABS_STORE", help="The store's folder.")]
 SplitName = Annotated[
     Literal["test", "validation"], typer.Option("--split", help="Choose settings on validation; measure on test.")
 ]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from model_store import ModelStore, ModelStoreError
+from model_store import ModelStore, ModelStoreError, Resolution, StoreUnreachable
 from service.inference.engine import Engine
 from service.models.catalogue import Catalogue
 from service.models.reference import ModelReference
@@ -115,13 +115,24 @@ class Keeper:
 
     async def _bring(self, reference: ModelReference) -> None:
         name = reference.name
-        version = await asyncio.to_thread(self._store.resolve, name, reference.version)
         before = self._catalogue.get(reference)
+        found = await asyncio.to_thread(self._look_up, reference, before)
+        version = found.version
         if before is None or before.version != version:
             model = self._catalogue.loaded(name, version) or await self._load(ModelReference(name, version))
             if model is not None:
                 self._swap(reference, before, model)
-        self._catalogue.point(name, await asyncio.to_thread(self._store.aliases, name))
+        self._catalogue.point(name, found.aliases)
+
+    def _look_up(self, reference: ModelReference, served: ServedModel | None) -> Resolution:
+        """What the store says; while it is away, what it last said, unless something is served, which then stays."""
+        try:
+            return self._store.look_up(reference.name, reference.version)
+        except StoreUnreachable:
+            last = self._store.last_seen(reference.name, reference.version) if served is None else None
+            if last is None:
+                raise
+            return last
 
     async def _load(self, reference: ModelReference) -> ServedModel | None:
         """A version in memory; None while it is too early to try again what failed."""

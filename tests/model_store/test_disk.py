@@ -65,6 +65,15 @@ def test_sweeping_removes_old_left_overs_only(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [".publishing-young", ".snapshot", "1"]
 
 
+def test_sweeping_does_not_mind_a_writer_that_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".replacing-gone").touch()
+    entries = list(tmp_path.iterdir())
+    (tmp_path / ".replacing-gone").unlink()
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter(entries))
+
+    disk.sweep(tmp_path)
+
+
 def test_the_lock_does_not_follow_links(tmp_path: Path) -> None:
     (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
 

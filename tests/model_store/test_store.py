@@ -27,80 +27,77 @@ from model_store.errors import (
 )
 from model_store.manifest import ManifestDraft
 from model_store.store import ModelStore
+from tests.model_store.places import Place
 from tests.model_store.small import ARCHITECTURE, small_bank, small_draft, small_prototypes
 
 
-def snapshot(root: Path) -> dict[str, bytes]:
-    """Every file that readers see."""
-    files = (path for path in root.rglob("*") if path.is_file() and path.name != ".lock")
-    return {str(path.relative_to(root)): path.read_bytes() for path in files}
-
-
-def test_publishing_completes_the_draft(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    manifest = store.publish(model, draft)
+def test_publishing_completes_the_draft(any_store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    manifest = any_store.publish(model, draft)
 
     assert ManifestDraft(**manifest.model_dump(include=set(ManifestDraft.model_fields))) == draft
     assert manifest.version == "1"
     assert datetime.now(UTC) - manifest.created < timedelta(minutes=1)
     assert manifest.libraries["torch"] == torch.__version__
     assert list(manifest.files) == ["weights.safetensors"]
-    assert store.manifest("shapes", "1") == manifest
+    assert any_store.manifest("shapes", "1") == manifest
 
 
-def test_a_prototype_bank_is_published_with_its_model(store: ModelStore, model: EABS) -> None:
+def test_a_prototype_bank_is_published_with_its_model(any_store: ModelStore, model: EABS) -> None:
     bank = small_bank()
 
-    manifest = store.publish(model, small_draft(prototypes=small_prototypes()), prototypes=bank)
+    manifest = any_store.publish(model, small_draft(prototypes=small_prototypes()), prototypes=bank)
 
-    loaded = store.load("shapes")
+    loaded = any_store.load("shapes")
     assert sorted(manifest.files) == ["prototypes.safetensors", "weights.safetensors"]
     assert loaded.prototypes is not None
     assert torch.equal(loaded.prototypes.coordinates, bank.coordinates)
-    store.verify("shapes", "1")
+    any_store.verify("shapes", "1")
 
 
-def test_a_damaged_prototype_bank_is_not_loaded(store: ModelStore, model: EABS) -> None:
-    store.publish(model, small_draft(prototypes=small_prototypes()), prototypes=small_bank())
-    file = store.root / "shapes" / "1" / "prototypes.safetensors"
-    file.write_bytes(file.read_bytes()[:-1] + b"?")
+def test_a_damaged_prototype_bank_is_not_loaded(any_store: ModelStore, place: Place, model: EABS) -> None:
+    any_store.publish(model, small_draft(prototypes=small_prototypes()), prototypes=small_bank())
+    data = place.files()["shapes/1/prototypes.safetensors"]
+    place.write("shapes/1/prototypes.safetensors", data[:-1] + b"?")
 
     with pytest.raises(CorruptVersion, match=r"prototypes\.safetensors"):
-        store.load("shapes")
+        any_store.load("shapes")
 
 
-def test_a_bank_is_not_published_without_its_description(store: ModelStore, model: EABS) -> None:
+def test_a_bank_is_not_published_without_its_description(any_store: ModelStore, model: EABS) -> None:
     with pytest.raises(InvalidManifest, match="prototypes: expected the bank's 6, got a description of None"):
-        store.publish(model, small_draft(), prototypes=small_bank())
+        any_store.publish(model, small_draft(), prototypes=small_bank())
 
 
-def test_a_bank_is_not_described_without_being_published(store: ModelStore, model: EABS) -> None:
+def test_a_bank_is_not_described_without_being_published(any_store: ModelStore, model: EABS) -> None:
     with pytest.raises(InvalidManifest, match="prototypes: expected the bank's None, got a description of 6"):
-        store.publish(model, small_draft(prototypes=small_prototypes()))
+        any_store.publish(model, small_draft(prototypes=small_prototypes()))
 
 
-def test_versions_are_numbered_by_default(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+def test_versions_are_numbered_by_default(any_store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
     for version in (None, None, "9", None, "rc", None):
-        store.publish(model, draft, version=version)
+        any_store.publish(model, draft, version=version)
 
-    assert store.versions("shapes") == ["1", "2", "9", "10", "11", "rc"]
+    assert any_store.versions("shapes") == ["1", "2", "9", "10", "11", "rc"]
 
 
 def test_a_number_that_an_alias_has_is_not_given_to_a_version(
-    store: ModelStore, model: EABS, draft: ManifestDraft
+    any_store: ModelStore, model: EABS, draft: ManifestDraft
 ) -> None:
-    store.publish(model, draft, aliases=["2"])
+    any_store.publish(model, draft, aliases=["2"])
 
-    assert store.publish(model, draft).version == "3"
+    assert any_store.publish(model, draft).version == "3"
 
 
-def test_a_published_version_is_never_replaced(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    store.publish(model, draft)
-    before = snapshot(store.root)
+def test_a_published_version_is_never_replaced(
+    any_store: ModelStore, place: Place, model: EABS, draft: ManifestDraft
+) -> None:
+    any_store.publish(model, draft)
+    before = place.files()
 
     with pytest.raises(VersionExists, match="shapes/1 exists"):
-        store.publish(model, draft, version="1", aliases=["production"])
+        any_store.publish(model, draft, version="1", aliases=["production"])
 
-    assert snapshot(store.root) == before
+    assert place.files() == before
 
 
 def test_a_version_that_a_lockless_publisher_made_first_is_not_replaced(
@@ -152,39 +149,41 @@ def test_publishers_that_name_no_version_get_one_each(store: ModelStore, model: 
     assert sorted(map(str, results)) == ["1", "2", "3", "4", "5"]
 
 
-def test_a_draft_of_another_architecture_is_refused(store: ModelStore, draft: ManifestDraft) -> None:
+def test_a_draft_of_another_architecture_is_refused(any_store: ModelStore, place: Place, draft: ManifestDraft) -> None:
     with pytest.raises(InvalidManifest, match="architecture: expected the model's"):
-        store.publish(EABS(replace(ARCHITECTURE, discriminator=(9,))), draft)
+        any_store.publish(EABS(replace(ARCHITECTURE, discriminator=(9,))), draft)
 
-    assert not store.root.exists()
+    assert place.files() == {}
 
 
-def test_weights_that_nobody_should_serve_are_refused(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+def test_weights_that_nobody_should_serve_are_refused(
+    any_store: ModelStore, place: Place, model: EABS, draft: ManifestDraft
+) -> None:
     torch.nn.init.constant_(model.encoder.mean.bias, torch.nan)
 
     with pytest.raises(InvalidWeights):
-        store.publish(model, draft)
-    assert not store.root.exists()
+        any_store.publish(model, draft)
+    assert place.files() == {}
 
 
 def test_a_model_with_a_layer_that_its_architecture_has_not_is_refused(
-    store: ModelStore, model: EABS, draft: ManifestDraft
+    any_store: ModelStore, model: EABS, draft: ManifestDraft
 ) -> None:
     model.add_module("extra", torch.nn.Linear(2, 2))
     with pytest.raises(InvalidWeights, match=r"unexpected extra\.weight"):
-        store.publish(model, draft)
-    assert store.names() == []
+        any_store.publish(model, draft)
+    assert any_store.names() == []
 
 
-def test_a_published_manifest_can_be_published_again(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    first = store.publish(model, draft)
-    second = store.publish(model, first)
+def test_a_published_manifest_can_be_published_again(any_store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    first = any_store.publish(model, draft)
+    second = any_store.publish(model, first)
     assert second.version == "2"
     assert second.model_dump(exclude={"version", "created"}) == first.model_dump(exclude={"version", "created"})
 
 
-def test_a_published_model_can_still_be_trained(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    store.publish(model, draft)
+def test_a_published_model_can_still_be_trained(any_store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    any_store.publish(model, draft)
 
     assert model.training
     assert all(parameter.requires_grad for parameter in model.parameters())
@@ -215,79 +214,83 @@ def test_a_model_folder_that_leads_out_of_the_store_is_not_published_to(
     assert list(outside.iterdir()) == []
 
 
-def test_aliases_move_and_go(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    store.publish(model, draft, aliases=["production", "canary"])
-    store.publish(model, draft, aliases=["canary"])
-    assert store.aliases("shapes") == {"canary": "2", "production": "1"}
+def test_aliases_move_and_go(any_store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    any_store.publish(model, draft, aliases=["production", "canary"])
+    any_store.publish(model, draft, aliases=["canary"])
+    assert any_store.aliases("shapes") == {"canary": "2", "production": "1"}
 
-    store.set_alias("shapes", "production", "2")
-    store.remove_alias("shapes", "canary")
-    assert store.aliases("shapes") == {"production": "2"}
+    any_store.set_alias("shapes", "production", "2")
+    any_store.remove_alias("shapes", "canary")
+    assert any_store.aliases("shapes") == {"production": "2"}
 
 
-def test_a_reference_never_means_two_things(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    store.publish(model, draft, aliases=["stable"])
-    before = snapshot(store.root)
+def test_a_reference_never_means_two_things(
+    any_store: ModelStore, place: Place, model: EABS, draft: ManifestDraft
+) -> None:
+    any_store.publish(model, draft, aliases=["stable"])
+    before = place.files()
 
     for attempt in (
-        lambda: store.publish(model, draft, version="stable"),
-        lambda: store.publish(model, draft, aliases=["1"]),
-        lambda: store.publish(model, draft, version="new", aliases=["new"]),
-        lambda: store.set_alias("shapes", "1", "1"),
+        lambda: any_store.publish(model, draft, version="stable"),
+        lambda: any_store.publish(model, draft, aliases=["1"]),
+        lambda: any_store.publish(model, draft, version="new", aliases=["new"]),
+        lambda: any_store.set_alias("shapes", "1", "1"),
     ):
         with pytest.raises(NameTaken, match=r"got (stable|1|new) for both"):
             attempt()
-    assert snapshot(store.root) == before
+    assert place.files() == before
 
 
-def test_an_alias_points_at_versions_only(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    store.publish(model, draft, aliases=["stable"])
+def test_an_alias_points_at_versions_only(any_store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    any_store.publish(model, draft, aliases=["stable"])
 
     for target in ("2", "stable"):
         with pytest.raises(UnknownVersion):
-            store.set_alias("shapes", "production", target)
+            any_store.set_alias("shapes", "production", target)
     with pytest.raises(UnknownAlias, match="which has stable"):
-        store.remove_alias("shapes", "production")
+        any_store.remove_alias("shapes", "production")
 
 
-def test_writing_to_an_unknown_model_makes_no_folder(store: ModelStore) -> None:
+def test_writing_to_an_unknown_model_makes_nothing(any_store: ModelStore, place: Place) -> None:
     for attempt in (
-        lambda: store.set_alias("shapes", "production", "1"),
-        lambda: store.remove_alias("shapes", "production"),
-        lambda: store.delete("shapes", "1"),
+        lambda: any_store.set_alias("shapes", "production", "1"),
+        lambda: any_store.remove_alias("shapes", "production"),
+        lambda: any_store.delete("shapes", "1"),
     ):
         with pytest.raises(UnknownModel):
             attempt()
-    assert not store.root.exists()
+    assert place.files() == {}
 
 
-def test_damaged_aliases_are_not_overwritten(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    store.publish(model, draft)
-    (store.root / "shapes" / "aliases.json").write_text("{")
+def test_damaged_aliases_are_not_overwritten(
+    any_store: ModelStore, place: Place, model: EABS, draft: ManifestDraft
+) -> None:
+    any_store.publish(model, draft)
+    place.write("shapes/aliases.json", b"{")
 
     with pytest.raises(InvalidAliases):
-        store.set_alias("shapes", "production", "1")
-    assert (store.root / "shapes" / "aliases.json").read_text() == "{"
+        any_store.set_alias("shapes", "production", "1")
+    assert place.files()["shapes/aliases.json"] == b"{"
 
 
-def test_a_version_in_use_is_not_deleted(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    store.publish(model, draft, aliases=["production"])
+def test_a_version_in_use_is_not_deleted(any_store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
+    any_store.publish(model, draft, aliases=["production"])
 
     with pytest.raises(VersionInUse, match="shapes/1 is what production points at"):
-        store.delete("shapes", "1")
-    store.verify("shapes", "1")
+        any_store.delete("shapes", "1")
+    any_store.verify("shapes", "1")
 
 
-def test_a_deleted_version_is_gone(store: ModelStore, model: EABS, draft: ManifestDraft) -> None:
-    store.publish(model, draft)
-    store.publish(model, draft)
+def test_a_deleted_version_is_gone(any_store: ModelStore, place: Place, model: EABS, draft: ManifestDraft) -> None:
+    any_store.publish(model, draft)
+    any_store.publish(model, draft)
 
-    store.delete("shapes", "1")
-    assert store.versions("shapes") == ["2"]
+    any_store.delete("shapes", "1")
+    assert any_store.versions("shapes") == ["2"]
 
-    store.delete("shapes", "2")
-    assert store.names() == []
-    assert snapshot(store.root) == {}
+    any_store.delete("shapes", "2")
+    assert any_store.names() == []
+    assert place.files() == {}
 
 
 def test_publishing_sweeps_what_killed_publishers_left(
