@@ -6,6 +6,10 @@
                                     Invalid           NotFound         OutOfMemory
                                     TooLarge
 
+    model's name -> store        version -> memory
+       NotFound                     LoadFailed
+       StoreDown
+
 Each class carries the HTTP status and the title that `problems.py` answers with; `detail` names what was expected
 and what came.
 """
@@ -146,6 +150,14 @@ class NotReady(_TryLater):
     status = 503
     kind = "not-ready"
     title = "The server is not ready"
+
+
+class StoreDown(_TryLater):
+    """The model store does not answer; what is in memory still does."""
+
+    status = 503
+    kind = "store-down"
+    title = "The model store does not answer"
 
 
 class OutOfMemory(_TryLater):

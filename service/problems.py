@@ -4,6 +4,7 @@ The native routes answer with RFC 9457 `application/problem+json`, the paths of 
 `{"error": "..."}` that it demands, whoever found the error: a route, a middleware, or the routing itself.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPMethod, HTTPStatus
 from typing import Any
@@ -16,10 +17,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
-from model_store import InvalidName, UnknownModel, UnknownVersion
-from service.errors import ClientGone, Invalid, NotFound, ServiceError
+from model_store import InvalidName, StoreUnreachable, UnknownModel, UnknownVersion
+from service.errors import ClientGone, Invalid, NotFound, ServiceError, StoreDown
 from service.middleware.request_id import current_request_id
 from service.telemetry.request_record import current_record
+
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _OPEN_INFERENCE = "/v2"
@@ -79,6 +82,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(UnknownModel, _on_missing_model)
     app.add_exception_handler(UnknownVersion, _on_missing_model)
     app.add_exception_handler(InvalidName, _on_missing_model)
+    app.add_exception_handler(StoreUnreachable, _on_unreachable_store)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_client_disconnect)
@@ -106,6 +110,12 @@ async def _on_missing_model(request: Request, _: Exception) -> Response:
     # The store's own message names its folder, which is no client's business.
     path = request.scope["path"]
     return error_response(path, NotFound(f"{path}: expected a model of the store (see /models), got another name"))
+
+
+async def _on_unreachable_store(request: Request, error: Exception) -> Response:
+    logger.warning("%s", error)
+    # Where the store lies is no client's business either.
+    return error_response(request.scope["path"], StoreDown("the model store does not answer", retry_after=10))
 
 
 async def _on_client_disconnect(request: Request, _: Exception) -> Response:

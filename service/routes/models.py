@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from service.errors import Invalid, NotFound
+from service.errors import Invalid, NotFound, StoreDown
 from service.models.served_model import ServedModel
 from service.problems import describe
 from service.routes import runtime_of
@@ -17,7 +17,7 @@ from service.schemas import LoadedVersion, ModelDetails, ModelList, ModelSummary
 router = APIRouter(tags=["models"])
 
 
-@router.get("/models", responses=describe(Invalid), summary="Lists the models of the store")
+@router.get("/models", responses=describe(Invalid, StoreDown), summary="Lists the models of the store")
 async def list_models(request: Request, _: Annotated[NoQuery, Query()]) -> ModelList:
     """Every model of the store: its versions, its aliases, and what this server has in memory."""
     runtime = runtime_of(request)
@@ -26,7 +26,7 @@ async def list_models(request: Request, _: Annotated[NoQuery, Query()]) -> Model
     return ModelList(models=summaries)
 
 
-@router.get("/models/{name}", responses=describe(NotFound, Invalid), summary="Describes a model")
+@router.get("/models/{name}", responses=describe(NotFound, Invalid, StoreDown), summary="Describes a model")
 async def get_model(request: Request, name: str, _: Annotated[NoQuery, Query()]) -> ModelDetails:
     """A model's versions and aliases, and the particulars of its loaded versions."""
     runtime = runtime_of(request)

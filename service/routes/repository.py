@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_store import InvalidName, ModelStoreError, UnknownModel, UnknownVersion
-from service.errors import Invalid, LoadFailed, Malformed, NotFound, TooLarge
+from service.errors import Invalid, LoadFailed, Malformed, NotFound, StoreDown, TooLarge
 from service.models.reference import ModelReference
 from service.problems import describe_open_inference, describe_validation
 from service.routes import runtime_of
@@ -62,7 +62,7 @@ def _request_body(schema: type[BaseModel]) -> dict[str, Any]:
 
 @router.post(
     "/index",
-    responses=describe_open_inference(Malformed, Invalid, TooLarge),
+    responses=describe_open_inference(Malformed, Invalid, TooLarge, StoreDown),
     openapi_extra=_request_body(IndexRequest),
     summary="Lists every published version",
 )

@@ -2,6 +2,7 @@ import json
 import shutil
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from tests.cli.conftest import Eabs
@@ -56,3 +57,28 @@ def test_a_folder_that_is_no_run_cannot_be_published(eabs: Eabs, tmp_path: Path)
     outcome = eabs("models", "publish", tmp_path, "--data", tmp_path, "--store", tmp_path / "store")
     assert outcome.code == 1
     assert "eabs train" in outcome.err
+
+
+def test_a_store_may_lie_at_a_url(eabs: Eabs, store: Path, tmp_path: Path) -> None:
+    url = f"memory://{tmp_path.name}/store"
+    fsspec.filesystem("memory").put(f"{store}/mnist", f"{tmp_path.name}/store/", recursive=True)
+
+    assert eabs("models", "verify", "mnist", "1", "--store", url).code == 0
+    assert eabs("models", "alias", "mnist", "canary", "1", "--store", url).code == 0
+    assert json.loads(eabs("models", "list", "--store", url, "--json").out) == [
+        {"name": "mnist", "versions": ["1"], "aliases": {"canary": "1", "production": "1"}}
+    ]
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", "mnist"), ("verify", "mnist", "1"), ("delete", "mnist", "1")])
+def test_a_url_that_cannot_be_opened_is_told(eabs: Eabs, command: tuple[str, ...]) -> None:
+    outcome = eabs("models", *command, "--store", "nowhere://models")
+    assert outcome.code == 1
+    assert "nowhere" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_the_store_of_the_environment_may_be_a_url(eabs: Eabs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EABS_STORE", "nowhere://models")
+    assert "nowhere" in eabs("models", "list").err
+    assert "nowhere" in eabs("classify", "docs/examples/mnist-7-a.png").err

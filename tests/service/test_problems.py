@@ -1,6 +1,7 @@
 import pytest
 from fastapi import FastAPI
 
+from model_store import ModelStore, StoreUnreachable
 from service.app import create_app
 from service.errors import QueueFull
 from service.middleware.observation import ObservationMiddleware
@@ -46,3 +47,20 @@ def test_an_error_that_nobody_expected_keeps_its_cause_in_either_form() -> None:
     assert native.status_code == other.status_code == 500
     assert native.json()["detail"] == other.json()["error"]
     assert "secret" not in native.text + other.text
+
+
+@pytest.mark.parametrize("path", ["/models", "/models/mnist", "/v2/repository/index"])
+def test_a_store_that_does_not_answer_is_told_without_saying_where_it_is(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreUnreachable("s3://inner-bucket: no answer")
+
+    for method in ("names", "versions"):
+        monkeypatch.setattr(ModelStore, method, fail)
+
+    answer = ask(create_app(settings), "POST" if path.startswith("/v2") else "GET", path)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+    assert "the model store does not answer" in answer.text
+    assert "bucket" not in answer.text

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from model_store import CorruptVersion, ModelStore
+from model_store import CorruptVersion, ModelStore, StoreUnreachable
+from model_store.remote_folder import RemoteFolder
 from service.errors import NotFound
 from service.models.reference import ModelReference
 from service.runtime import Runtime
@@ -174,3 +175,55 @@ def test_an_unloaded_model_is_not_found_nor_followed_until_it_is_loaded(settings
         assert runtime.unready_because() is None
 
     with_runtime(settings, store, test)
+
+
+@pytest.fixture
+def take_down(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes every remote store unreachable."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreUnreachable("no answer")
+
+    return lambda: monkeypatch.setattr(RemoteFolder, "_call", fail)
+
+
+@pytest.fixture
+def remote(tmp_path: Path, settings: Settings) -> tuple[Settings, ModelStore]:
+    """A remote store with version 1 of mnist in production, and settings that cache what is loaded of it."""
+    store = ModelStore(f"memory://{tmp_path.name}/store")
+    publish(store)
+    return settings.model_copy(update={"cache_dir": tmp_path / "cache"}), store
+
+
+@pytest.mark.parametrize("models", ["mnist", "mnist@production", "mnist@1"])
+def test_a_store_that_is_away_stops_no_start_of_what_was_served_before(
+    remote: tuple[Settings, ModelStore], take_down: Callable[[], None], models: str
+) -> None:
+    async def test(runtime: Runtime) -> None:
+        assert (served(runtime), served(runtime, "production"), runtime.state) == ("1", "1", "ready")
+
+    with_runtime(*remote, test, models=models)
+    take_down()
+    with_runtime(*remote, test, models=models)
+
+
+def test_a_store_that_goes_away_leaves_what_is_served(
+    remote: tuple[Settings, ModelStore], take_down: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(runtime: Runtime) -> None:
+        publish(remote[1], seed=1, alias="next")
+        take_down()
+        await runtime.keeper.refresh()
+        assert served(runtime) == "1"
+
+    with_runtime(*remote, test)
+    assert "mnist@production: could not be brought up to date, version 1 stays: no answer" in caplog.text
+
+
+def test_a_version_published_to_a_remote_store_is_followed(remote: tuple[Settings, ModelStore]) -> None:
+    async def test(runtime: Runtime) -> None:
+        publish(remote[1], seed=1)
+        await runtime.keeper.refresh()
+        assert served(runtime) == "2"
+
+    with_runtime(*remote, test)
