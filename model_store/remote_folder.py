@@ -54,7 +54,7 @@ class RemoteFolder:
         return {path.removeprefix(prefix) for path in paths if path.startswith(prefix)}
 
     def read(self, *names: str, timeout: float = LONG_TIMEOUT) -> bytes:
-        """The object's bytes.
+        """The object's bytes; `timeout` in s.
 
         Raises:
             FileNotFoundError: there is no such object.

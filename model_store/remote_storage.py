@@ -16,8 +16,10 @@ from model_store import claims
 from model_store.claims import Claim
 from model_store.errors import VersionBusy, VersionExists
 from model_store.manifest import MANIFEST_FILE
-from model_store.names import is_name
-from model_store.remote_folder import RemoteFolder
+from model_store.names import ALIASES_FILE, is_name
+from model_store.remote_folder import LONG_TIMEOUT, SHORT_TIMEOUT, RemoteFolder
+
+_SMALL = {MANIFEST_FILE, ALIASES_FILE}
 
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class RemoteStorage:
 
     def read(self, *names: str) -> bytes:
         """The content of a file; FileNotFoundError where there is none."""
-        return self._folder.read(*names)
+        return self._folder.read(*names, timeout=SHORT_TIMEOUT if names[-1] in _SMALL else LONG_TIMEOUT)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[None]:
