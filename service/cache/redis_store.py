@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import ConnectionPool
+from redis.asyncio.connection import ConnectionPool, RedisSSLContext, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NoConnectionError
@@ -45,13 +45,13 @@ class RedisStore:
         metrics: where calls, errors and the breaker's state are counted.
 
         Raises:
-            ValueError: as `parse_redis_url` does.
+            ValueError: as `parse_redis_url` does, or a file of TLS options cannot be read.
         """
         options = parse_redis_url(url)
         self._address = f"{options['host']}:{options.get('port', 6379)}"
         self._redis = Redis.from_pool(
             ConnectionPool(
-                **options,
+                **_with_one_tls_context(options),
                 max_connections=_READS_AT_ONCE + 2,  # one writes, one probes
                 # `_attempt` limits a call as a whole. A limit of each of its writes would be kept by asyncio.wait_for,
                 # which loses a cancellation that comes just as the write ends.
@@ -172,6 +172,28 @@ class RedisStore:
 
     def _count(self, kind: str) -> None:
         self._metrics.cache_errors.labels(TIER, kind).inc()
+
+
+class _TLSConnection(SSLConnection):
+    """One of many connections with the same certificates. To load these takes the event loop tens of ms each time."""
+
+    def __init__(self, *, context: RedisSSLContext, **options: Any) -> None:
+        super().__init__(**options)
+        self.ssl_context = context
+
+
+def _with_one_tls_context(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, those of TLS carried out once for all connections."""
+    if options.get("connection_class") is not SSLConnection:
+        return options
+    context = SSLConnection(
+        **{name: value for name, value in options.items() if name != "connection_class"}
+    ).ssl_context
+    try:
+        context.get()
+    except OSError as error:
+        raise ValueError(f"expected readable certificates and keys of rediss://, got {error.strerror}") from None
+    return options | {"connection_class": _TLSConnection, "context": context}
 
 
 def _kind_of(error: Exception) -> str:

@@ -1,8 +1,8 @@
 """The second tier: answers and images that other servers have seen, through Redis."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from service.cache.values import (
 from service.cache.write_behind import WriteBehind
 from service.images.served_image import ServedImage
 from service.jobs import Job, Outcome, answer_class
+from service.telemetry.context import run_in
 from service.telemetry.metrics import Metrics
 
 MiB = 1024 * 1024
@@ -73,6 +74,8 @@ class SharedCache:
         self._written: LruCache[bool] = LruCache(
             max_bytes=_REMEMBERED_BYTES, ttl_s=min(_REWRITE_S, ttl_s / 2), clock=clock
         )
+        # Its own, so that no request waits for others' work.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cache")
         self._writes: WriteBehind[_Write] = WriteBehind(
             self._write, max_items=_MAX_WRITES, max_bytes=_MAX_WRITES_BYTES, batch_bytes=_BATCH_BYTES
         )
@@ -86,6 +89,7 @@ class SharedCache:
         lost = await self._writes.close(seconds=_LAST_WRITES_S)
         self._metrics.cache_dropped_writes.labels("shutdown").inc(lost)
         await self._store.close()
+        self._thread.shutdown(wait=False)
 
     async def image(self, identity: str) -> ServedImage | None:
         """An image that any server kept."""
@@ -125,7 +129,7 @@ class SharedCache:
         if self._store.is_left_alone:
             return {}
         data = await self._store.get(keys, max_bytes=MAX_VALUE_BYTES)
-        values = await asyncio.to_thread(_decode_all, data, decode) if data else {}
+        values = await run_in(self._thread, lambda: _decode_all(data, decode)) if data else {}
         for key in data.keys() - values.keys():
             self._metrics.cache_errors.labels(TIER, "invalid").inc()
             self._put(_Write(key, None), 0)
@@ -142,7 +146,7 @@ class SharedCache:
             self._drop("queue-full")
 
     async def _write(self, writes: Sequence[_Write]) -> None:
-        values = await asyncio.to_thread(_encode_all, writes)
+        values = await run_in(self._thread, lambda: _encode_all(writes))
         written = await self._store.set(values)
         self._drop("failed", sum(key not in written for key, value in values.items() if value is not None))
         for write in writes:

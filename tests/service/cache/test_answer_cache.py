@@ -66,6 +66,7 @@ def test_an_answer_that_is_kept_while_the_shared_tier_is_asked_is_found() -> Non
             pass
 
         async def answers(self, job: Job[Any], identities: Sequence[str]) -> dict[str, Any]:
+            assert identities == ["a", "b", "c"]
             answers._remember_answers(job, {"b": SCORES})
             return {"a": SCORES}
 

@@ -209,6 +209,12 @@ def test_tls_is_spoken_with_one_whose_certificate_is_trusted_and_with_no_other(r
     assert distrusting.errors("connection") == 1
 
 
+def test_a_certificate_that_is_not_there_is_told_at_the_start() -> None:
+    with pytest.raises(ValueError, match="No such file") as refused:
+        Run("rediss://:secret@cache?ssl_ca_certs=/nowhere/ca.pem")
+    assert "secret" not in str(refused.value)
+
+
 def test_requests_that_are_cancelled_leave_every_connection_usable(redis: RedisServer) -> None:
     run = Run(redis.url)
 
