@@ -34,7 +34,7 @@ def make_pictures(count: int = IMAGES) -> list[Picture]:
     pictures = []
     for seed in range(count):
         values = (random_pixels(seed) * ((seed + 1) / count)).astype(np.uint8)
-        pictures.append(Picture(values[None].astype(np.float32) / 255, png(values)))
+        pictures.append(Picture(values[None].astype(np.float32) / np.float32(255), png(values)))
     return pictures
 
 
@@ -91,6 +91,28 @@ async def prototypes(target: Target, dice: random.Random) -> Answer:
     file, headers = dice.choice(target.pictures).file, {"Content-Type": "image/png"}
     answer = await target.client.post("/classify", params=query, content=file, headers=headers)
     return _read("good", answer, classifier="finite-bank")
+
+
+async def infer(target: Target, dice: random.Random) -> Answer:
+    """The Open Inference Protocol, read as /classify would have answered."""
+    pictures = dice.sample(target.pictures, 2)
+    pixels = np.stack([picture.pixels for picture in pictures])
+    image = {"name": "image", "datatype": "FP32", "shape": list(pixels.shape), "data": pixels.ravel().tolist()}
+    wanted = [{"name": "prediction"}, {"name": "log_likelihood"}]
+    answer = await target.client.post("/v2/models/mnist/infer", json={"inputs": [image], "outputs": wanted})
+    if answer.status_code != 200:
+        return Answer("good", answer.status_code, retry_after=answer.headers.get("retry-after"))
+    outputs = {output["name"]: output["data"] for output in answer.json()["outputs"]}
+    likelihoods = np.reshape(outputs["log_likelihood"], (len(pictures), -1)).tolist()
+    results = [
+        {
+            "image_id": picture.identity,
+            "prediction": {"index": prediction},
+            "classes": [{"log_likelihood": value} for value in row],
+        }
+        for picture, prediction, row in zip(pictures, outputs["prediction"], likelihoods, strict=True)
+    ]
+    return Answer("good", 200, results=results)
 
 
 async def slow(target: Target, dice: random.Random) -> Answer:
@@ -202,10 +224,11 @@ def _head(body: bytes, more: str = "", *, query: str = "") -> bytes:
 
 
 MIX: list[tuple[Request, int]] = [
-    (raw, 34),
+    (raw, 30),
     (form, 10),
     (numbers, 4),
     (prototypes, 8),
+    (infer, 4),
     (slow, 4),
     (bad_body, 16),
     (bad_query, 8),

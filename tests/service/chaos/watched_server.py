@@ -37,8 +37,11 @@ def report(file: Path) -> None:
 async def main(file: Path) -> None:
     settings = Settings()
     server = make_server(create_app(settings), settings)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, report, file)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, report, file)
+    loop.add_signal_handler(signal.SIGTERM, server.begin_drain)
     await server.serve()
+    sys.exit(server.exit_code)
 
 
 if __name__ == "__main__":
