@@ -1,6 +1,7 @@
 """Leaves alone what fails again and again, and asks it now and then whether it is well."""
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable
 
 
@@ -40,7 +41,8 @@ class CircuitBreaker:
         self._failures += 1
         if self.is_open or self._failures < self._limit:
             return False
-        self._probing = asyncio.create_task(self._recover(), name="circuit breaker")
+        # Not in the context of the request that happened to be the last one to fail.
+        self._probing = asyncio.create_task(self._recover(), name="circuit breaker", context=contextvars.Context())
         return True
 
     async def close(self) -> None:

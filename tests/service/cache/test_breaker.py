@@ -1,4 +1,5 @@
 import asyncio
+import contextvars
 
 from service.cache.breaker import CircuitBreaker
 
@@ -76,6 +77,25 @@ def test_a_late_success_does_not_close_it() -> None:
         await breaker.close()
 
     asyncio.run(run())
+
+
+def test_it_is_not_probed_in_the_name_of_the_request_that_failed_last() -> None:
+    request = contextvars.ContextVar("request", default="none")
+    seen = []
+
+    async def probe() -> bool:
+        seen.append(request.get())
+        return True
+
+    async def run() -> None:
+        breaker = CircuitBreaker(probe, failures=1, pause_s=0.001)
+        request.set("mine")
+        breaker.failed()
+        while breaker.is_open:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(run())
+    assert seen == ["none"]
 
 
 def test_closing_leaves_no_task() -> None:
