@@ -15,6 +15,7 @@ from service.middleware.observation import ObservationMiddleware
 from service.middleware.rate_limit import RateLimitMiddleware
 from service.middleware.request_id import RequestIdMiddleware
 from service.middleware.security_headers import SecurityHeadersMiddleware
+from service.middleware.tracing import TracingMiddleware
 from service.problems import install_problem_handlers
 from service.routes import certify, classify, health, models, open_inference, repository
 from service.runtime import Gate, Runtime
@@ -22,6 +23,7 @@ from service.security.exposure import is_open_to_others, load_keys
 from service.security.rate_limit import RateLimit
 from service.settings import Settings
 from service.telemetry.loop_lag import measure_loop_lag
+from service.telemetry.tracing import Tracer
 
 logger = logging.getLogger(__name__)
 
@@ -32,19 +34,22 @@ Errors are RFC 9457 `application/problem+json`; those of the Open Inference Prot
 """
 
 
-def create_app(settings: Settings | None = None, *, gate: Gate = lambda: None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, gate: Gate = lambda: None, tracer: Tracer | None = None) -> FastAPI:
     """An ASGI application; its models load in the background once it is started.
 
     Args:
         settings: by default those of the environment.
         gate: why /readyz says no although this process is ready; None where it says yes.
+        tracer: who is told of every request; by default whom the settings say, if anybody. It is closed at the end.
 
     Raises:
         Exposed, InvalidKeys: as `load_keys` does.
+        ValueError: the settings ask for what is not there, a device or the packages that traces need.
     """
     settings = settings or Settings()
     keys = load_keys(settings)
     runtime = Runtime(settings, gate=gate)
+    tracer = tracer or _tracer_of(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -60,6 +65,8 @@ def create_app(settings: Settings | None = None, *, gate: Gate = lambda: None) -
                 task.cancel()
             await asyncio.gather(starting, lag, watching, return_exceptions=True)
             await runtime.stop()
+            if tracer is not None:
+                await asyncio.to_thread(tracer.close)
 
     app = FastAPI(
         title="E-ABS server",
@@ -67,6 +74,14 @@ def create_app(settings: Settings | None = None, *, gate: Gate = lambda: None) -
         description=_DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
+        # FastAPI's own spans and log records hold the query, and with it images; ours do not.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     app.state.runtime = runtime
     for routes in (classify, certify, models, open_inference, repository, health):
@@ -80,5 +95,20 @@ def create_app(settings: Settings | None = None, *, gate: Gate = lambda: None) -
     app.add_middleware(LingeringMiddleware)
     app.add_middleware(DrainingMiddleware, is_draining=lambda: runtime.state == "draining")
     app.add_middleware(SecurityHeadersMiddleware)
+    if tracer is not None:
+        app.add_middleware(TracingMiddleware, tracer=tracer)
     app.add_middleware(RequestIdMiddleware)
     return app
+
+
+def _tracer_of(settings: Settings) -> Tracer | None:
+    if not settings.tracing:
+        return None
+    # Where nobody asks for traces, nothing of OpenTelemetry need be installed.
+    try:
+        from service.telemetry.open_telemetry import export_by_otlp  # noqa: PLC0415
+    except ImportError as error:
+        raise ValueError(
+            f"EABS_TRACING: expected what pip install 'eabs-server[tracing]' installs, got {error}"
+        ) from error
+    return export_by_otlp()

@@ -91,6 +91,7 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or plain text")
+    tracing: bool = Field(False, description="Whether to send OpenTelemetry traces; OTEL_* variables say where to")
 
     @field_validator("models")
     @classmethod

@@ -18,6 +18,7 @@ from service.models.served_model import ServedModel
 from service.runtime import Runtime
 from service.schemas import CertifyAnswer, ClassifyAnswer, ImageCertification, ImageClassification, TimingMs
 from service.tally import count_radii, count_scores, note_request, note_work
+from service.telemetry.tracing import span
 
 Read = Callable[[], Awaitable[Sequence[ServedImage]]]
 
@@ -76,7 +77,9 @@ async def find(
     job = choice.job(model)
     certify_job = None if choice.certificate is None else choice.certificate.job(model)
     started = time.perf_counter()
-    images = await read()
+    with span("decode") as decoding:
+        images = await read()
+        decoding.note(images=len(images))
     decode_s = time.perf_counter() - started
     note_request(model, len(images))
     _check_estimate(runtime, model, certify_job, len(images), limit_s=deadline.allowed_s)
@@ -144,7 +147,9 @@ async def certify(
     serve_job = ClassifyChoice(classifier).job(model)
     job = choice.job(model)
     started = time.perf_counter()
-    images = await read()
+    with span("decode") as decoding:
+        images = await read()
+        decoding.note(images=len(images))
     decode_s = time.perf_counter() - started
     note_request(model, len(images))
     estimated_s = _check_estimate(runtime, model, job, len(images), limit_s=deadline.allowed_s)

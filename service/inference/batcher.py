@@ -19,6 +19,7 @@ from service.inference.rates import Rates
 from service.jobs import Floats, Job, Outcome
 from service.telemetry.context import working_for
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import batch_span
 
 logger = logging.getLogger(__name__)
 
@@ -198,11 +199,15 @@ class Batcher:
         clock = asyncio.get_running_loop().time
         run, started = object(), clock()
         self._running_since[run] = started
+        for item in batch:
+            item.began = started if item.began is None else item.began
+        traces = dict.fromkeys(trace for item in batch for trace in item.traces)
         try:
-            outcomes = await self._run(job, [item.image for item in batch])
+            with batch_span("batch", traces, job=name, images=len(batch)):
+                outcomes = await self._run(job, [item.image for item in batch])
+                _check(outcomes, len(batch))
         finally:
             del self._running_since[run]
-        _check(outcomes, len(batch))
         seconds = clock() - started
         self._metrics.inference_seconds.labels(name).observe(seconds)
         self._rates.observe(job, len(batch), seconds)

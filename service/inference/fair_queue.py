@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from service.deadline import Deadline
 from service.jobs import Floats, Job, Outcome
 from service.middleware.request_id import current_request_id
+from service.telemetry.tracing import Trace, current_trace
 
 A = TypeVar("A", bound=Outcome)
 
@@ -32,7 +33,8 @@ class Answered(Generic[A]):
 @dataclass(eq=False)
 class Pending(Generic[A]):
     """An image that waits or is worked on. `deadline` is that of whoever waits longest for it, and may change;
-    `request_ids` are those of all who have waited for it."""
+    `began` is when a batch with it was begun first. `request_ids` and `traces` are those of all who have waited for
+    it."""
 
     job: Job[Any]
     ticket: int
@@ -40,7 +42,18 @@ class Pending(Generic[A]):
     deadline: Deadline
     arrived: float
     future: asyncio.Future[Answered[A]] = field(repr=False)
-    request_ids: list[str] = field(default_factory=lambda: [current_request_id()])
+    began: float | None = None
+    request_ids: list[str] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.note_caller()
+
+    def note_caller(self) -> None:
+        """Notes whose request this code runs for: it waits for the image, too."""
+        self.request_ids.append(current_request_id())
+        if (trace := current_trace()) is not None:
+            self.traces.append(trace)
 
     def still_wanted(self) -> bool:
         """Whether anybody still waits, and in time; who waits for one that is late is told so now."""

@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 from service.deadline import Deadline
 from service.inference.batcher import Batcher
 from service.inference.fair_queue import Answered, Pending
+from service.inference.waiting import waiting_spans
 from service.jobs import Floats, Job, Outcome
-from service.middleware.request_id import current_request_id
 from service.telemetry.metrics import Metrics
 
 A = TypeVar("A", bound=Outcome)
@@ -33,7 +33,7 @@ class _Flight(Generic[A]):
     def join(self, waiter: object, deadline: Deadline) -> None:
         self.waiters[waiter] = deadline
         self.pending.deadline = max(self.pending.deadline, deadline)
-        self.pending.request_ids.append(current_request_id())
+        self.pending.note_caller()
 
     def leave(self, waiter: object) -> None:
         del self.waiters[waiter]
@@ -55,10 +55,11 @@ class Boarded(Generic[A]):
             EngineFailed, OutOfMemory, NotReady, DeadlinePassed: the first failure.
         """
         futures = {identity: flight.pending.future for identity, flight in self._flights.items()}
-        # To wait, other than to gather, leaves the futures alone when this request is cancelled: others wait, too.
-        landed, _ = await asyncio.wait(futures.values(), return_when=asyncio.FIRST_EXCEPTION)
-        for future in landed:
-            future.result()
+        with waiting_spans([flight.pending for flight in self._flights.values()], since=self._since):
+            # To wait, other than to gather, leaves the futures alone when this request is cancelled: others wait, too.
+            landed, _ = await asyncio.wait(futures.values(), return_when=asyncio.FIRST_EXCEPTION)
+            for future in landed:
+                future.result()
         waited_s = asyncio.get_running_loop().time() - self._since
         return {identity: future.result().within(waited_s) for identity, future in futures.items()}
 

@@ -11,6 +11,7 @@ from service.inference.batcher import Batcher
 from service.inference.single_flight import SingleFlight
 from service.jobs import Job, Outcome
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import span
 
 A = TypeVar("A", bound=Outcome)
 
@@ -41,11 +42,14 @@ class Solver:
             NotReady, QueueFull, EngineFailed, OutOfMemory, DeadlinePassed: as `Batcher.submit` says.
         """
         unique = {image.identity: image for image in images}
-        await self._cache.keep_images(unique.values())
-        found = await self._cache.answers(job, list(unique))
+        name = type(job).__name__
+        with span("cache put", kind="image", images=len(unique)):
+            await self._cache.keep_images(unique.values())
+        with span("cache get", job=name, images=len(unique)) as looking:
+            found = await self._cache.answers(job, list(unique))
+            looking.note(hits=len(found))
         solved = {identity: Solved(outcome, cached=True) for identity, outcome in found.items()}
         missing = {identity: image for identity, image in unique.items() if identity not in found}
-        name = type(job).__name__
         self._metrics.cache_hits.labels(name).inc(len(found))
         self._metrics.cache_misses.labels(name).inc(len(missing))
         if missing:
@@ -53,7 +57,7 @@ class Solver:
             with self._flights.board(job, pixels, deadline=deadline) as boarded:
                 for identity, answer in (await boarded.answers()).items():
                     solved[identity] = Solved(answer.outcome, False, answer.queue_s, answer.inference_s)
-                await self._cache.keep_answers(
-                    job, {identity: solved[identity].outcome for identity in boarded.unkept()}
-                )
+                fresh = {identity: solved[identity].outcome for identity in boarded.unkept()}
+                with span("cache put", kind="answer", job=name, images=len(fresh)):
+                    await self._cache.keep_answers(job, fresh)
         return [solved[image.identity] for image in images]

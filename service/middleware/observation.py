@@ -10,13 +10,14 @@ from service.errors import ServiceError
 from service.problems import internal_error
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_record import RequestRecord, recording
+from service.telemetry.tracing import current_span
 
 logger = logging.getLogger(__name__)
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_GONE = 499
 # Probes and scrapes come every few seconds and would bury the requests that matter.
-_QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
+QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
 
 class ObservationMiddleware:
@@ -45,8 +46,9 @@ class ObservationMiddleware:
             self._in_flight.add(id(scope))
             try:
                 await self._app(scope, receive, watching_send)
-            except Exception:
+            except Exception as error:
                 logger.exception("an unexpected error")
+                current_span().fail(error)
                 record.error = ServiceError.kind
                 if status:
                     raise
@@ -56,25 +58,28 @@ class ObservationMiddleware:
                 self._record(scope, record, status or _CLIENT_GONE, time.perf_counter() - started)
 
     def _record(self, scope: Scope, record: RequestRecord, status: int, seconds: float) -> None:
-        route, method = _route_of(scope), scope["method"] if scope["method"] in _METHODS else "OTHER"
+        route, method = route_of(scope) or "unmatched", scope["method"] if scope["method"] in METHODS else "OTHER"
         if status >= 400 and record.error is None:
             record.error = "client-gone" if status == _CLIENT_GONE else f"http-{status}"
-        quiet = route in _QUIET_ROUTES
+        quiet = route in QUIET_ROUTES
         self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         if record.error is not None and not quiet:
             self._metrics.rejected.labels(record.error).inc()
+        facts = asdict(record)
+        current_span().note(**facts)
         fields = {
             "route": route,
             "method": method,
             "status": status,
             "duration_ms": round(seconds * 1000, 2),
             "key": scope.get("state", {}).get("key_name"),
-            **asdict(record),
+            **facts,
         }
         logger.log(logging.DEBUG if quiet else logging.INFO, "%s %s %d", method, route, status, extra=fields)
 
 
-def _route_of(scope: Scope) -> str:
-    """The route's template, not its path: a path is the client's, and there is no end of them."""
-    return getattr(scope.get("route"), "path", None) or "unmatched"
+def route_of(scope: Scope) -> str | None:
+    """The template of the route that was taken, if any: a path is the client's, and there is no end of them."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return path

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from service.middleware.request_id import current_request_id
 from service.telemetry.context import current_batch
+from service.telemetry.tracing import current_identity
 
 # Only these travel from a record's extras into its line: libraries put there what they like.
 REQUEST_FIELDS = (
@@ -78,6 +79,8 @@ def _fields(record: logging.LogRecord) -> Mapping[str, object]:
     fields: dict[str, object] = {"request_id": batch[0] if len(batch) == 1 else current_request_id()}
     if len(batch) > 1:
         fields["request_ids"] = list(batch)
+    if identity := current_identity():
+        fields["trace_id"], fields["span_id"] = identity
     extras = ((name, getattr(record, name, None)) for name in REQUEST_FIELDS)
     return fields | {name: value for name, value in extras if value is not None}
 

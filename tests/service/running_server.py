@@ -13,6 +13,7 @@ from service.app import create_app
 from service.process.listening import bind, url_of
 from service.server import make_server
 from service.settings import Settings
+from service.telemetry.tracing import Tracer
 
 
 def free_port() -> int:
@@ -46,12 +47,12 @@ def wait_until_ready(url: str, *, seconds: float = 120) -> None:
 class RunningServer:
     """Serves between entering and leaving; leaving drains it."""
 
-    def __init__(self, settings: Settings, *, wait: bool = True) -> None:
+    def __init__(self, settings: Settings, *, tracer: Tracer | None = None, wait: bool = True) -> None:
         self._sockets = bind("127.0.0.1", 0)
         port = self._sockets[0].getsockname()[1]
         self.settings = settings.model_copy(update={"port": port, "drain_delay_s": 0.0})
         self.url = url_of(self._sockets[0])
-        self.app = create_app(self.settings)
+        self.app = create_app(self.settings, tracer=tracer)
         self._wait = wait
         self._server = make_server(self.app, self.settings, self._sockets)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()))
