@@ -73,8 +73,9 @@ class Listener:
         listening, self.listening = self.listening, False
         for listener in self._sockets:
             loop.remove_reader(listener)
-            while listening and self._accept_one(listener):
-                pass
+            with contextlib.suppress(OSError):  # no file descriptor is left for those that still wait
+                while listening and self._accept_one(listener):
+                    pass
             listener.close()
         await asyncio.gather(*self._connecting)
 

@@ -10,6 +10,7 @@ from service.process.watchdog import Watchdog, end_process
 from service.server import CLOSING_S, DrainingServer
 
 _MARGIN_S = 2.0
+_LAST_THREADS_S = 10.0
 
 Action = Callable[["Running", signal.Signals], None]
 
@@ -59,5 +60,7 @@ class Running:
 
     async def _serve(self) -> None:
         await self.server.serve()
+        # The interpreter waits for threads that libraries have started.
+        self._watchdog.end_in(_LAST_THREADS_S, self.server.exit_code, "a thread has not ended")
         if not self.server.closed:
             end_process(self.server.exit_code, "the engine is still at work that nobody waits for, and is left")

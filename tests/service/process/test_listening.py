@@ -1,10 +1,12 @@
 """The port: errors that name it, and no connection that is dropped."""
 
 import asyncio
+import errno
 import socket
 
 import pytest
 
+from service.process import listening
 from service.process.listening import CannotListen, Listener, bind, url_of
 
 
@@ -53,6 +55,36 @@ def test_what_has_connected_before_the_listener_closes_is_served_and_nothing_aft
         return received
 
     assert asyncio.run(run()) == [b"hello"] * 20
+
+
+class Exhausted(socket.socket):
+    """A socket of a process that has no file descriptor left for its first connections."""
+
+    failures = 2
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+def test_where_no_file_descriptor_is_left_connections_wait(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listening, "_PAUSE_S", 0.01)
+
+    async def run() -> bytes:
+        exhausted = Exhausted(fileno=bind("127.0.0.1", 0)[0].detach())
+        listener = Listener([exhausted], Greeting)
+        listener.start()
+        with socket.create_connection(exhausted.getsockname()) as client:
+            received = await asyncio.to_thread(client.recv, 16)
+        await listener.close()
+        return received
+
+    assert asyncio.run(run()) == b"hello"
+    assert caplog.text.count("no connection can be accepted for the moment: [Errno 24] Too many open files") == 2
 
 
 def test_one_connection_is_accepted_each_time_that_the_loop_comes_around() -> None:
