@@ -15,6 +15,7 @@ from service.images.served_image import identity_of
 from tests.service.pictures import huge_png, png, random_pixels
 
 IMAGES = 400
+KEY = "eabs_chaos"
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,14 @@ async def bad_query(target: Target, dice: random.Random) -> Answer:
     )
 
 
+async def unknown(target: Target, dice: random.Random) -> Answer:
+    """Has no key, or another one."""
+    key = dice.choice(["", "eabs_other"])
+    file, headers = target.pictures[0].file, {"Content-Type": "image/png", "X-API-Key": key}
+    answer = await target.client.post("/classify", content=file, headers=headers)
+    return Answer("bad key 401", answer.status_code)
+
+
 async def hasty(target: Target, dice: random.Random) -> Answer:
     """Gives the server less time than an image takes."""
     file = png(random_pixels(dice.randrange(10**9)))
@@ -218,7 +227,7 @@ async def deaf(target: Target, dice: random.Random) -> Answer:
 
 def _head(body: bytes, more: str = "", *, query: str = "") -> bytes:
     return (
-        f"POST /classify{query} HTTP/1.1\r\nHost: test\r\nContent-Type: image/png\r\n"
+        f"POST /classify{query} HTTP/1.1\r\nHost: test\r\nX-API-Key: {KEY}\r\nContent-Type: image/png\r\n"
         f"Content-Length: {len(body)}\r\n{more}\r\n"
     ).encode()
 
@@ -231,7 +240,8 @@ MIX: list[tuple[Request, int]] = [
     (infer, 4),
     (slow, 4),
     (bad_body, 16),
-    (bad_query, 8),
+    (bad_query, 7),
+    (unknown, 1),
     (hasty, 3),
     (stalling, 1),
     (leaving, 3),

@@ -1,6 +1,7 @@
 """Ten thousand requests of all kinds at one server; afterwards every answer was right and the server is as it was."""
 
 import asyncio
+import hashlib
 import json
 import os
 import random
@@ -23,7 +24,7 @@ from model_store import ModelStore
 from service.jobs import Classify, ClassifyByPrototypes, Scores
 from service.models.reference import ModelReference
 from service.models.served_model import load_model
-from tests.service.chaos.clients import MIX, Answer, Picture, Target, make_pictures
+from tests.service.chaos.clients import KEY, MIX, Answer, Picture, Target, make_pictures
 from tests.service.running_server import free_port, wait_until_ready
 
 REQUESTS = 10_000
@@ -59,7 +60,7 @@ class Watched:
 
     def counters(self) -> dict[str, float]:
         """Every sample of /metrics by its name and labels, but for those about /metrics itself and the probes."""
-        lines = httpx.get(f"{self.url}/metrics", timeout=30).text.splitlines()
+        lines = httpx.get(f"{self.url}/metrics", headers={"X-API-Key": KEY}, timeout=30).text.splitlines()
         samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         return {name: float(value) for name, value in samples.items() if not re.search('route="/(metrics|.*z)"', name)}
 
@@ -75,6 +76,7 @@ def watched(store_root: Path, tmp_path: Path) -> Iterator[Watched]:
         "cache_dir": tmp_path / "cache",
         "cache_bytes": 2**20,
         "max_queue": 128,
+        "api_keys": f"chaos classify sha256:{hashlib.sha256(KEY.encode()).hexdigest()}",
         "max_images": 8,
         "port": port,
         "log_level": "error",
@@ -96,7 +98,7 @@ async def storm(watched: Watched, pictures: list[Picture], count: int, seed: int
     plan = iter(enumerate(random.Random(seed).choices(kinds, weights, k=count)))
     answers: list[Answer] = []
     limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
-    async with httpx.AsyncClient(base_url=watched.url, timeout=60, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=watched.url, headers={"X-API-Key": KEY}, timeout=60, limits=limits) as client:
         target = Target(client, watched.port, pictures)
 
         async def work() -> None:
@@ -192,7 +194,7 @@ def check_counters(counted: dict[str, float], now: dict[str, float], answers: li
 
     seen = Counter(answer.status for answer in answers if answer.status)
     vanished = sum(answer.status == 0 for answer in answers)
-    for status in (400, 404, 413, 415, 422):
+    for status in (400, 401, 404, 413, 415, 422):
         assert total("eabs_requests_total", f'status="{status}"') == seen[status], status
     for status in (200, 429, 504):
         assert 0 <= total("eabs_requests_total", f'status="{status}"') - seen[status] <= vanished, status
