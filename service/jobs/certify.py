@@ -26,7 +26,7 @@ from eabs.certificates.smoothing import (
     predict_by_smoothing,
 )
 from eabs.settings import EFFORTS, QuasiNewtonSettings
-from service.jobs.job import Classifier, Classifiers, Job, Outcome, with_progress
+from service.jobs.job import Classifier, Classifiers, Job, Outcome, rows_of, with_progress
 
 Method = Literal["exact-inference", "finite-bank", "smoothing"]
 
@@ -218,5 +218,5 @@ def base_predict(classifiers: Classifiers, base: Classifier) -> Predict:
 
 
 def _rows(predictions: Tensor, radii: Tensor, bounds: Tensor, attacks: Sequence[float | None]) -> list[Bounds]:
-    rows = zip(predictions.tolist(), radii.tolist(), bounds.cpu().double().numpy(), attacks, strict=True)
+    rows = zip(predictions.tolist(), radii.tolist(), rows_of(bounds.double()), attacks, strict=True)
     return [Bounds(*row) for row in rows]

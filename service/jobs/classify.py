@@ -17,7 +17,7 @@ from eabs.settings import (
     QuasiNewtonSettings,
     Solver,
 )
-from service.jobs.job import Classifiers, Floats, Job, Outcome, with_progress
+from service.jobs.job import Classifiers, Floats, Job, Outcome, rows_of, with_progress
 
 
 @dataclass(frozen=True)
@@ -112,4 +112,4 @@ def _as_bytes(pictures: Tensor) -> Tensor:
 
 
 def _rows(columns: Sequence[Tensor]) -> list[Scores]:
-    return [Scores(*row) for row in zip(*(column.cpu().numpy() for column in columns), strict=True)]
+    return [Scores(*row) for row in zip(*map(rows_of, columns), strict=True)]

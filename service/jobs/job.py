@@ -94,3 +94,8 @@ def answer_class(job: Job[T_co]) -> type[T_co]:
     (answers,) = (get_args(base)[0] for base in bases if get_origin(base) is Job)
     found: type[T_co] = answers
     return found
+
+
+def rows_of(column: Tensor) -> list[NDArray[Any]]:
+    """The rows of a batch's (B, ...) tensor, each with memory of its own: one that is kept keeps no other alive."""
+    return [row.copy() for row in column.cpu().numpy()]
