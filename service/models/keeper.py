@@ -128,10 +128,11 @@ class Keeper:
         """What the store says; while it is away, what it last said, unless something is served, which then stays."""
         try:
             return self._store.look_up(reference.name, reference.version)
-        except StoreUnreachable:
+        except StoreUnreachable as error:
             last = self._store.last_seen(reference.name, reference.version) if served is None else None
             if last is None:
                 raise
+            logger.warning("%s: taken for version %s, as the store last said: %s", reference, last.version, error)
             return last
 
     async def _load(self, reference: ModelReference) -> ServedModel | None:

@@ -197,7 +197,10 @@ def remote(tmp_path: Path, settings: Settings) -> tuple[Settings, ModelStore]:
 
 @pytest.mark.parametrize("models", ["mnist", "mnist@production", "mnist@1"])
 def test_a_store_that_is_away_stops_no_start_of_what_was_served_before(
-    remote: tuple[Settings, ModelStore], take_down: Callable[[], None], models: str
+    remote: tuple[Settings, ModelStore],
+    take_down: Callable[[], None],
+    caplog: pytest.LogCaptureFixture,
+    models: str,
 ) -> None:
     async def test(runtime: Runtime) -> None:
         assert (served(runtime), served(runtime, "production"), runtime.state) == ("1", "1", "ready")
@@ -205,6 +208,7 @@ def test_a_store_that_is_away_stops_no_start_of_what_was_served_before(
     with_runtime(*remote, test, models=models)
     take_down()
     with_runtime(*remote, test, models=models)
+    assert f"{models}: taken for version 1, as the store last said: no answer" in caplog.text
 
 
 def test_a_store_that_goes_away_leaves_what_is_served(
