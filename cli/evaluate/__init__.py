@@ -5,7 +5,8 @@ import typer
 from cli.evaluate.accuracy import accuracy
 from cli.evaluate.certificates import certificates
 from cli.evaluate.certified import certified
+from cli.evaluate.out_of_distribution import out_of_distribution
 
 app = typer.Typer(help="Measure a published model.", no_args_is_help=True)
-for command in (accuracy, certificates, certified):
+for command in (accuracy, certificates, certified, out_of_distribution):
     app.command()(command)

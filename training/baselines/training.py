@@ -13,6 +13,7 @@ from training.baselines.recipe import CnnRecipe
 from training.datasets import Dataset, Split, holdout, to_unit_range
 
 _BATCH = 500
+_FEWEST_UPDATES = 20  # that a learning rate can warm up and fall again in
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,19 @@ def train_cnn(
         The network after the last epoch, in evaluation mode, on the CPU.
 
     Raises:
-        ValueError: the training split is smaller than a batch.
+        ValueError: the training split is smaller than a batch, or too small for as few epochs.
     """
     train, held_out = (part.to(device) for part in holdout(dataset.train, recipe.validation_fraction, recipe.seed))
     if len(train) < recipe.batch:
         raise ValueError(f"batch: expected at most the {len(train)} training images, got {recipe.batch}")
+    steps = len(train) // recipe.batch
+    if recipe.epochs * steps < _FEWEST_UPDATES:
+        raise ValueError(
+            f"epochs, batch: expected at least {_FEWEST_UPDATES} updates, got {recipe.epochs} epochs of {steps}"
+        )
     torch.manual_seed(recipe.seed)
     network = Cnn(ARCHITECTURES[dataset.name]).to(device)
     adam = torch.optim.Adam(network.parameters(), recipe.learning_rate)
-    steps = len(train) // recipe.batch
     cycle = torch.optim.lr_scheduler.OneCycleLR(adam, recipe.learning_rate, recipe.epochs * steps, pct_start=0.1)
     for epoch in range(recipe.epochs):
         network.train()

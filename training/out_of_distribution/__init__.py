@@ -1,0 +1,1 @@
+"""How well images that are not of the training data's kind are told from those that are."""
