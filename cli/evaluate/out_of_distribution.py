@@ -15,11 +15,12 @@ from rich.table import Table
 from torch import Tensor
 
 from cli.console import fail, print_json, progress_bar, stdout
-from cli.evaluate.options import Data, Json, Model, Store, identity
+from cli.evaluate.options import Data, Json, Model, identity
+from cli.options import BUNDLED_STORE, Store
 from cli.published import load_data, load_published, validation_split
 from eabs.cores import physical_cores
 from eabs.settings import EFFORTS, Effort
-from model_store import BUNDLED, LoadedModel, Manifest, default_cache, prepare_inference
+from model_store import LoadedModel, Manifest, default_cache, prepare_inference
 from service.images.decoding import decode_image
 from training.baselines.cnn import Cnn
 from training.baselines.folder import BaselineFolder
@@ -33,7 +34,7 @@ from training.run_folder import RunError
 def out_of_distribution(
     model: Model,
     data: Data,
-    store: Store = BUNDLED,
+    store: Store = BUNDLED_STORE,
     against: Annotated[
         list[str] | None,
         typer.Option(help="NAME=DIR: a data set as `eabs train` names it, and the folder of its files; repeatable."),
