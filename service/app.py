@@ -16,6 +16,7 @@ from service.middleware.rate_limit import RateLimitMiddleware
 from service.middleware.request_id import RequestIdMiddleware
 from service.middleware.security_headers import SecurityHeadersMiddleware
 from service.middleware.tracing import TracingMiddleware
+from service.models.wishes import Wishes
 from service.problems import install_problem_handlers
 from service.routes import certify, classify, health, models, open_inference, repository
 from service.runtime import Gate, Runtime
@@ -34,12 +35,19 @@ Errors are RFC 9457 `application/problem+json`; those of the Open Inference Prot
 """
 
 
-def create_app(settings: Settings | None = None, *, gate: Gate = lambda: None, tracer: Tracer | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    gate: Gate = lambda: None,
+    wishes: Wishes | None = None,
+    tracer: Tracer | None = None,
+) -> FastAPI:
     """An ASGI application; its models load in the background once it is started.
 
     Args:
         settings: by default those of the environment.
         gate: why /readyz says no although this process is ready; None where it says yes.
+        wishes: what to serve, where other workers share it; by default what the settings say.
         tracer: who is told of every request; by default whom the settings say, if anybody. It is closed at the end.
 
     Raises:
@@ -48,7 +56,7 @@ def create_app(settings: Settings | None = None, *, gate: Gate = lambda: None, t
     """
     settings = settings or Settings()
     keys = load_keys(settings)
-    runtime = Runtime(settings, gate=gate)
+    runtime = Runtime(settings, gate=gate, wishes=wishes)
     tracer = tracer or _tracer_of(settings)
 
     @asynccontextmanager

@@ -25,6 +25,7 @@ from service.jobs import Job, Outcome
 from service.models.catalogue import Catalogue
 from service.models.keeper import Keeper
 from service.models.served_model import ServedModel, resolve_devices
+from service.models.wishes import Wishes
 from service.settings import Settings
 from service.telemetry.context import run_in
 from service.telemetry.device_memory import watch_device_memory
@@ -43,10 +44,11 @@ A = TypeVar("A", bound=Outcome)
 class Runtime:
     """What the routes work with. Belongs to one event loop, from `start` to `stop`."""
 
-    def __init__(self, settings: Settings, *, gate: Gate = lambda: None) -> None:
+    def __init__(self, settings: Settings, *, gate: Gate = lambda: None, wishes: Wishes | None = None) -> None:
         """Args:
         settings: of this server.
         gate: why /readyz says no although this process is ready; None where it says yes.
+        wishes: what to serve, where other workers share it; by default what the settings say.
         """
         self.settings = settings
         self._gate = gate
@@ -76,12 +78,15 @@ class Runtime:
             max_batch_size=self._max_batch_size,
             metrics=self.metrics,
         )
+        wishes = wishes or Wishes(settings.references)
+        self._follows = bool(settings.poll_s) or wishes.shared
         self.keeper = Keeper(
             store=self.store,
             engine=self._engine,
             catalogue=self.catalogue,
             metrics=self.metrics,
             warm_batch=self._max_batch_size,
+            wishes=wishes,
         )
         self._following: asyncio.Task[None] | None = None
         self._solver = Solver(cache=self.cache, batcher=self._batcher, metrics=self.metrics)
@@ -95,7 +100,7 @@ class Runtime:
         """Loads and warms the models, then takes work. A failure is logged and leaves the state `failed`."""
         self.cache.start()
         try:
-            await self.keeper.start(self.settings.references)
+            await self.keeper.start()
         except (ModelStoreError, OSError) as error:
             self.state = "failed"
             logger.critical("the models could not be loaded: %s", error)
@@ -105,7 +110,7 @@ class Runtime:
             logger.critical("the models could not be loaded", exc_info=True)
             return
         self._batcher.start()
-        if self.settings.poll_s:
+        if self._follows:
             self._following = asyncio.create_task(self.keeper.follow(self.settings.poll_s), name="follow")
         if self.state == "starting":
             self.state = "ready"

@@ -1,6 +1,6 @@
 """Which models this server answers with, and how a request names one of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from service.errors import NotFound
 from service.models.reference import ModelReference
@@ -35,11 +35,13 @@ class Catalogue:
         self._models[reference] = model
         self._default = self._default or reference.name
 
-    def remove(self, name: str) -> list[ServedModel]:
-        """Serves nothing of this name from now on; what was served for it."""
-        gone = [reference for reference in self._models if reference.name == name]
-        self._aliases.pop(name, None)
-        return [self._models.pop(reference) for reference in gone]
+    def retain(self, references: Collection[ModelReference]) -> list[ServedModel]:
+        """Serves nothing but these from now on; what is in memory no more."""
+        before = list(self)
+        self._models = {key: model for key, model in self._models.items() if key in references}
+        names = {reference.name for reference in self._models}
+        self._aliases = {name: aliases for name, aliases in self._aliases.items() if name in names}
+        return [model for model in before if self.loaded(model.name, model.version) is None]
 
     def point(self, name: str, aliases: Mapping[str, str]) -> None:
         """Tells where the store's aliases of a model point. One whose version is not in memory stays where it was,

@@ -8,8 +8,9 @@ A reference to a version stays as it is; one to an alias, or to none, follows th
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from model_store import ModelStore, ModelStoreError, Resolution, StoreUnreachable
@@ -17,11 +18,13 @@ from service.inference.engine import Engine
 from service.models.catalogue import Catalogue
 from service.models.reference import ModelReference
 from service.models.served_model import ServedModel
+from service.models.wishes import Wishes
 from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 _RETRY_LIMITS_S = (10.0, 600.0)
+_NEWS_S = 1.0  # how soon a worker notices what another was told
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Keeper:
         catalogue: Catalogue,
         metrics: Metrics,
         warm_batch: int,
+        wishes: Wishes,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args:
@@ -51,6 +55,7 @@ class Keeper:
         catalogue: what is kept as the store says.
         metrics: what is told of every load.
         warm_batch: the largest batch that a model answers before it is served.
+        wishes: which references are kept.
         clock: in s.
         """
         self._store = store
@@ -58,31 +63,40 @@ class Keeper:
         self._catalogue = catalogue
         self._metrics = metrics
         self._warm_batch = warm_batch
+        self._wishes = wishes
         self._clock = clock
-        self._wanted: dict[ModelReference, None] = {}
         self._failures: dict[tuple[str, str], _Failure] = {}
         self._complaints: dict[ModelReference, str] = {}
         self._turn = asyncio.Lock()
 
-    async def start(self, references: Iterable[ModelReference]) -> None:
-        """Serves these references.
+    async def start(self) -> None:
+        """Serves what is wished for.
 
         Raises:
             ModelStoreError, RuntimeError: the first that cannot be served.
         """
-        for reference in references:
-            await self.load(reference)
+        async with self._turn:
+            for reference in self._wishes.references:
+                await self._bring(reference)
 
     async def follow(self, every_s: float) -> None:
-        """Asks the store again and again what the references mean; never returns, never raises."""
+        """Asks the store again and again what the references mean, if `every_s` is not 0, and other workers what they
+        were told; never returns, never raises."""
+        polled = self._clock()
         while True:
-            await asyncio.sleep(every_s)
-            await self.refresh()
+            await asyncio.sleep(min(_NEWS_S, every_s or math.inf) if self._wishes.shared else every_s)
+            async with self._turn:
+                if news := await asyncio.to_thread(self._wishes.has_news):
+                    self._failures.clear()
+            if news or (every_s and self._clock() >= polled + every_s):
+                polled = self._clock()
+                await self.refresh()
 
     async def refresh(self) -> None:
-        """Follows the store once. What fails is logged and counted, and leaves what is served as it is."""
+        """Follows wishes and store once. What fails is logged and counted, and leaves what is served as it is."""
         async with self._turn:
-            for reference in list(self._wanted):
+            self._retain()
+            for reference in self._wishes.references:
                 try:
                     await self._bring(reference)
                 except (ModelStoreError, RuntimeError, OSError) as error:
@@ -102,16 +116,20 @@ class Keeper:
         async with self._turn:
             self._failures = {key: value for key, value in self._failures.items() if key[0] != reference.name}
             await self._bring(reference)
-            self._wanted[reference] = None
+            await asyncio.to_thread(self._wishes.add, reference)
 
     async def unload(self, name: str) -> bool:
         """Serves nothing of this name any more; requests under way are answered. Whether anything was served."""
         async with self._turn:
-            self._wanted = {reference: None for reference in self._wanted if reference.name != name}
-            gone = self._catalogue.remove(name)
-            for model in gone:
-                self._note(model, served=False)
-            return bool(gone)
+            served = any(model.name == name for model in self._catalogue)
+            await asyncio.to_thread(self._wishes.drop, name)
+            self._retain()
+            return served
+
+    def _retain(self) -> None:
+        for model in self._catalogue.retain(self._wishes.references):
+            self._note(model, served=False)
+            logger.info("%s version %s is no longer served", model.name, model.version)
 
     async def _bring(self, reference: ModelReference) -> None:
         name = reference.name

@@ -74,7 +74,7 @@ class Supervisor:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        with tempfile.TemporaryDirectory(prefix="eabs-metrics-") as folder:
+        with tempfile.TemporaryDirectory(prefix="eabs-workers-") as folder:
             try:
                 return self._supervise(Path(folder))
             finally:
@@ -95,17 +95,17 @@ class Supervisor:
     def _draining(self) -> bool:
         return self._kill_at is not None
 
-    def _supervise(self, metrics: Path) -> int:
+    def _supervise(self, folder: Path) -> int:
         while True:
             self._obey()
             if not self._draining:
                 for worker in self._workers:
                     if worker.process is None and time.monotonic() >= worker.start_at:
-                        self._start(worker, metrics)
+                        self._start(worker, folder)
             wait([process.sentinel for process in self._alive], timeout=_POLL_S)
             for worker in self._workers:
                 if worker.process is not None and worker.process.exitcode is not None:
-                    mark_process_dead(worker.number, metrics)
+                    mark_process_dead(worker.number, folder)
                     if not self._may_go_on(worker, worker.process):
                         return ExitCode.FAILED
             self._group.open_if_complete()
@@ -134,8 +134,8 @@ class Supervisor:
                 logger.critical("a second signal, %s: the workers end at once", number.name)
                 self._send(END_AT_ONCE)
 
-    def _start(self, worker: _Worker, metrics: Path) -> None:
-        membership = Membership(self._group, worker.number, worker.started > 0, metrics)
+    def _start(self, worker: _Worker, folder: Path) -> None:
+        membership = Membership(self._group, worker.number, worker.started > 0, folder)
         worker.process = self._context.Process(
             target=run_worker,
             args=(worker.settings, self._sockets, membership),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.app import create_app
+from service.models.wishes import Wishes
 from service.process.group import Group
 from service.process.refusal import refuse
 from service.process.running import Running
@@ -34,13 +35,13 @@ class Membership:
     Attributes:
         number: its own, counted from 0.
         replaces: whether it takes the place of a worker that died.
-        metrics: the folder of everybody's metrics.
+        folder: of the files that they share: metrics, and which models to serve.
     """
 
     group: Group
     number: int
     replaces: bool
-    metrics: Path
+    folder: Path
 
 
 def run_worker(settings: Settings, sockets: Sequence[socket.socket], membership: Membership) -> None:
@@ -48,9 +49,10 @@ def run_worker(settings: Settings, sockets: Sequence[socket.socket], membership:
     configure_logging(settings.log_level, settings.log_format)
     # A terminal's Ctrl-C goes to every process; that the server ends is for the supervisor to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    share_metrics(membership.metrics, membership.number)
+    share_metrics(membership.folder, membership.number)
     try:
-        app = create_app(settings, gate=membership.group.closed_because)
+        wishes = Wishes(settings.references, file=membership.folder / "wishes.json")
+        app = create_app(settings, gate=membership.group.closed_because, wishes=wishes)
     except Exception as error:  # noqa: BLE001 -- it is logged
         sys.exit(refuse(error))
     if membership.replaces:

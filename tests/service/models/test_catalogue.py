@@ -79,8 +79,14 @@ def test_a_reference_is_served_with_what_was_put_for_it_last(catalogue: Catalogu
         catalogue.find("mnist", "1")
 
 
-def test_what_is_removed_is_not_found_and_the_default_is_not_replaced_by_another(catalogue: Catalogue) -> None:
-    assert [model.version for model in catalogue.remove("mnist")] == ["1", "2"]
+def test_what_is_not_retained_is_not_found_and_the_default_is_not_replaced_by_another(catalogue: Catalogue) -> None:
+    assert [model.version for model in catalogue.retain([ModelReference("colour")])] == ["1", "2"]
     assert [model.name for model in catalogue] == ["colour"]
     with pytest.raises(NotFound, match="expected one of colour, got 'mnist'"):
         catalogue.find(None, None)
+
+
+def test_a_version_that_another_reference_means_is_still_in_memory(catalogue: Catalogue, one: ServedModel) -> None:
+    catalogue.put(ModelReference("mnist", "1"), one)
+    gone = catalogue.retain([ModelReference("mnist", "1")])
+    assert [(model.name, model.version) for model in gone] == [("mnist", "2"), ("colour", "1")]

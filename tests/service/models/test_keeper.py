@@ -11,6 +11,7 @@ from model_store import CorruptVersion, ModelStore, StoreUnreachable
 from model_store.remote_folder import RemoteFolder
 from service.errors import NotFound
 from service.models.reference import ModelReference
+from service.models.wishes import Wishes
 from service.runtime import Runtime
 from service.settings import Settings
 from tests.service.models.publishing import damage, publish
@@ -231,3 +232,27 @@ def test_a_version_published_to_a_remote_store_is_followed(remote: tuple[Setting
         assert served(runtime) == "2"
 
     with_runtime(*remote, test)
+
+
+def test_what_one_worker_is_told_the_others_do(settings: Settings, store: ModelStore, tmp_path: Path) -> None:
+    publish(store, seed=1, alias=None)
+    own = settings.model_copy(update={"store": str(store.root), "models": "mnist@1", "poll_s": 0})
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not condition():
+                await asyncio.sleep(0.05)
+
+    async def run() -> None:
+        one, other = (Runtime(own, wishes=Wishes(own.references, file=tmp_path / "wishes.json")) for _ in range(2))
+        try:
+            await asyncio.gather(one.start(), other.start())
+            await one.keeper.load(ModelReference("mnist", "2"))
+            await until(lambda: len(list(other.catalogue)) == 2)
+            assert served(other, "2") == "2"
+            await other.keeper.unload("mnist")
+            await until(lambda: one.unready_because() == "No model is loaded.")
+        finally:
+            await asyncio.gather(one.stop(), other.stop())
+
+    asyncio.run(run())

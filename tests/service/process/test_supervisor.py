@@ -72,7 +72,7 @@ def counted_by(folder: Path, worker: int) -> float:
 
 def test_all_workers_count_into_the_totals_that_each_of_them_tells(group: RealProcess) -> None:
     url, sent = group.url, 0
-    (folder,) = group.folder.glob("eabs-metrics-*")
+    (folder,) = group.folder.glob("eabs-workers-*")
     with ThreadPoolExecutor(CLIENTS) as clients:
         while sent < 40 or min(counted_by(folder, 0), counted_by(folder, 1)) < 5:
             assert set(clients.map(lambda seed: classify(url, seed), range(sent, sent + 20))) == {200}
@@ -151,7 +151,7 @@ def test_sigterm_under_load_loses_no_accepted_request(group: RealProcess) -> Non
     assert group.wait() == 0
     assert errors == []
     assert set(statuses) == {200}
-    assert not list(group.folder.glob("eabs-metrics-*"))
+    assert not list(group.folder.glob("eabs-workers-*"))
 
 
 def test_a_second_signal_ends_all_workers_at_once(store_root: Path, tmp_path: Path) -> None:
