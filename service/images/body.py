@@ -30,27 +30,29 @@ class BodyBudget:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._held: dict[object, int] = {}
+        self._held = 0
 
     @property
     def held(self) -> int:
         """Bytes held now."""
-        return sum(self._held.values())
+        return self._held
 
     @contextmanager
     def share(self) -> Iterator[Callable[[int], None]]:
         """One request's share. The function that it yields sets the share's size, or raises QueueFull."""
-        key = object()
+        own = 0
 
         def resize(size: int) -> None:
-            if self.held - self._held.get(key, 0) + size > self._max_bytes:
+            nonlocal own
+            if self._held - own + size > self._max_bytes:
                 raise QueueFull(f"expected at most {self._max_bytes} bytes in all requests, got more", retry_after=1)
-            self._held[key] = size
+            self._held += size - own
+            own = size
 
         try:
             yield resize
         finally:
-            self._held.pop(key, None)
+            self._held -= own
 
 
 async def read_body(

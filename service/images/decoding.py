@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from service.errors import Malformed, ServiceError, TooLarge, Unsupported
+from service.images.outline import check_outline
 from service.images.pixels import Shape
 
 # The size is checked here, before any pixel is decoded; pillow's own guard only warns, or raises too early.
@@ -49,7 +50,7 @@ def decode_image(data: bytes, *, shape: Shape, max_pixels: int, where: str = "im
     Raises:
         Malformed: empty, truncated or damaged.
         Unsupported: another format, or an animation.
-        TooLarge: more pixels than allowed.
+        TooLarge: more pixels than allowed, or more parts than `check_outline` allows.
     """
     image = _open(data, where)
     width, height = image.size
@@ -76,6 +77,7 @@ def _open(data: bytes, where: str) -> Image.Image:
     known = next((name for name, magic in _MAGIC.items() if data.startswith(magic)), None)
     if known is None or (known == "WEBP" and data[8:12] != b"WEBP"):
         raise Unsupported(f"{where}: expected PNG, JPEG or WebP, got {len(data)} bytes that begin with {data[:8]!r}")
+    check_outline(data, known, where)
     try:
         return Image.open(io.BytesIO(data), formats=(known,))
     except Exception as error:
@@ -89,9 +91,12 @@ def _fit(image: Image.Image, *, mode: str, shape: Shape) -> DecodedImage:
     converted = _to_mode(image, target)
     if source_size != (height, width):
         # Averaging areas cannot ring and undoes an enlargement exactly; it would leave blocks when enlarging.
-        shrinks = source_size[0] >= height and source_size[1] >= width
-        resampling = Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS
-        converted = [plane.resize((width, height), resampling) for plane in converted]
+        # First the one and then the other: enlarging the short side of a long strip would take memory without measure.
+        smaller = (min(image.width, width), min(image.height, height))
+        converted = [
+            plane.resize(smaller, Image.Resampling.BOX).resize((width, height), Image.Resampling.LANCZOS)
+            for plane in converted
+        ]
     pixels = np.stack([np.asarray(plane, dtype=np.float32) for plane in converted])
     if len(pixels) < channels:
         pixels = np.repeat(pixels, channels, axis=0)

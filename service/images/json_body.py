@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
 
 from service.errors import Invalid, Malformed, TooLarge
+from service.images.json_document import read_json_document
 from service.problems import describe_validation
 
 
@@ -55,10 +55,7 @@ def read_json(body: bytes, *, max_images: int) -> list[bytes | Pixels]:
         Invalid: JSON of another form.
         TooLarge: more than `max_images`.
     """
-    try:
-        document = from_json(body)
-    except ValueError as error:
-        raise Malformed(f"body: expected JSON, got {error}") from error
+    document = read_json_document(body)
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
         raise Invalid('body: expected {"images": [{"data": "<base64>"} or {"pixels": [[...]]}, ...]}')
     images = document["images"]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from service.errors import Invalid, Malformed
+from service.images.json_document import read_json_document
 from service.open_inference.images import INPUT
 from service.open_inference.schemas import (
     InferRequest,
@@ -86,10 +86,7 @@ def write_message(head: InferResponse, tensors: Sequence[tuple[Tensor, bool]]) -
 
 
 def _read_json(text: bytes) -> InferRequest:
-    try:
-        document = from_json(text)
-    except ValueError as error:
-        raise Malformed(f"body: expected JSON, got {error}") from error
+    document = read_json_document(text)
     try:
         return InferRequest.model_validate(document)
     except ValidationError as error:

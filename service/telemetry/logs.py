@@ -2,6 +2,7 @@
 
 import json
 import logging
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -68,6 +69,8 @@ def configure_logging(level: str, form: str) -> None:
     for room in _ROOMS:
         logging.getLogger(room).setLevel(chosen)
     logging.captureWarnings(True)
+    # One damaged image can make pillow warn of each of 65,535 tags; it is answered for what cannot be read of it.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _time(record: logging.LogRecord) -> str:
