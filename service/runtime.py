@@ -179,18 +179,16 @@ class Runtime:
         Raises:
             Malformed, Unsupported, Invalid, TooLarge: as `split_body` and `prepare_image` do.
         """
-        limit = self.settings.max_images
-        sources = await self.aside(partial(split_body, body, content_type, max_images=limit))
+        sources = await self.aside(partial(self._split, body, content_type, model))
         return await self.read_sources(sources, model)
 
-    async def read_sources(self, sources: Sequence[bytes | Pixels], model: ServedModel) -> list[ServedImage]:
-        """Images as they were sent, files' bytes or pixels, decoded off the event loop.
+    async def read_sources(self, sources: Sequence[bytes | ServedImage], model: ServedModel) -> list[ServedImage]:
+        """Images as they were sent: files' bytes, decoded off the event loop, or what is an image already.
 
         Raises:
-            Malformed, Unsupported, Invalid, TooLarge: as `prepare_image` does.
+            Malformed, Unsupported, TooLarge: as `prepare_image` does.
         """
-        names = ["image"] if len(sources) == 1 else [f"images[{index}]" for index in range(len(sources))]
-        return await _together(self._prepare(*pair, model) for pair in zip(sources, names, strict=True))
+        return await _together(self._prepare(*pair, model) for pair in zip(sources, _names_of(sources), strict=True))
 
     async def solve(
         self, job: Job[A], images: Sequence[ServedImage], *, deadline: Deadline = NO_DEADLINE
@@ -223,9 +221,27 @@ class Runtime:
                 return Dimensions(len(model.labels), model.shape)
         return None
 
-    async def _prepare(self, source: bytes | Pixels, where: str, model: ServedModel) -> ServedImage:
-        limit = self.settings.max_pixels
-        return await self.aside(partial(prepare_image, source, shape=model.shape, max_pixels=limit, where=where))
+    def _split(self, body: bytes, content_type: str, model: ServedModel) -> list[bytes | ServedImage]:
+        """Files' bytes, still to be decoded, and images of numbers: those are read at once, because a document takes
+        many times the memory of its body and of its image. No more of them exist than there are threads."""
+        sources = split_body(body, content_type, max_images=self.settings.max_images)
+        return [
+            self._read(source, where, model) if isinstance(source, Pixels) else source
+            for source, where in zip(sources, _names_of(sources), strict=True)
+        ]
+
+    def _read(self, source: bytes | Pixels, where: str, model: ServedModel) -> ServedImage:
+        return prepare_image(source, shape=model.shape, max_pixels=self.settings.max_pixels, where=where)
+
+    async def _prepare(self, source: bytes | ServedImage, where: str, model: ServedModel) -> ServedImage:
+        if isinstance(source, ServedImage):
+            return source
+        return await self.aside(partial(self._read, source, where, model))
+
+
+def _names_of(sources: Sequence[object]) -> list[str]:
+    """What errors call them."""
+    return ["image"] if len(sources) == 1 else [f"images[{index}]" for index in range(len(sources))]
 
 
 async def _together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from service.connection import GuardedConnection
 from service.process.exit_code import ExitCode
 from service.process.listening import Listener, bind
 from service.runtime import Runtime
@@ -131,7 +132,13 @@ class DrainingServer(uvicorn.Server):
             self.closed = True
 
     def _protocol(self) -> asyncio.Protocol:
-        return H11Protocol(self.config, self.server_state, self.lifespan.state)
+        return GuardedConnection(
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            settings=self.runtime.settings,
+            metrics=self.runtime.metrics,
+        )
 
 
 def make_server(
@@ -158,6 +165,7 @@ def make_server(
         app,
         loop="asyncio",
         http="h11",
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
