@@ -10,7 +10,7 @@ from service.errors import Malformed, TooLarge
 
 MAX_VALUES = 1_000_000
 MAX_LISTS = 100_000
-MAX_STRINGS = 10_000
+MAX_STRINGS = 50_000
 
 
 def read_json_document(body: bytes) -> object:
