@@ -9,6 +9,7 @@ from cli.bench.convergence import convergence
 from cli.bench.engine import engine
 from cli.bench.layouts import layouts
 from cli.bench.optimality import optimality
+from cli.bench.pressure import pressure
 from cli.bench.public_abs import public_abs
 from cli.bench.server import server
 from cli.bench.solvers import solvers
@@ -25,6 +26,7 @@ for command in (
     classes,
     arrivals,
     server,
+    pressure,
     layouts,
     public_abs,
 ):

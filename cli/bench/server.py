@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,7 +12,7 @@ import typer
 from PIL import Image
 from rich.table import Table
 
-from benchmarks.server import RunningServer, ServerReport, load
+from benchmarks.server import RunningServer, ServerReport, free_port, load
 from cli.bench.options import Data, Json, Model, prepared, validation
 from cli.console import print_json, stdout
 from cli.options import BUNDLED_STORE, Store
@@ -45,9 +44,9 @@ def server(
             inference.infer(batch, EFFORTS[effort])
 
     # The first start decodes the candidates and keeps them; the second is what is measured.
-    with RunningServer(store=store, model=model, port=_free_port()) as running:
+    with RunningServer(store=store, model=model, port=free_port()) as running:
         running.wait_until_ready()
-    with RunningServer(store=store, model=model, port=_free_port()) as running:
+    with RunningServer(store=store, model=model, port=free_port()) as running:
         ready = running.wait_until_ready()
         asyncio.run(load(running.url, pictures, clients=clients, requests=clients, effort=effort))
         # As many images half before and half after the load, so that a shared machine's drift meets both alike.
@@ -92,10 +91,3 @@ def _seconds_of(work: Callable[[], object], *, repeats: int) -> float:
     for _ in range(repeats):
         work()
     return time.perf_counter() - started
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
