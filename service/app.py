@@ -12,6 +12,8 @@ from service.middleware.authentication import AuthenticationMiddleware
 from service.middleware.draining import DrainingMiddleware
 from service.middleware.lingering import LingeringMiddleware
 from service.middleware.observation import ObservationMiddleware
+from service.middleware.pacing import PacingMiddleware
+from service.middleware.probes import PROBES
 from service.middleware.rate_limit import RateLimitMiddleware
 from service.middleware.request_id import RequestIdMiddleware
 from service.middleware.security_headers import SecurityHeadersMiddleware
@@ -96,6 +98,7 @@ def create_app(
         app.include_router(routes.router)
     install_problem_handlers(app)
     # The last one added is the outermost: every answer, a refusal too, carries its request's identity.
+    app.add_middleware(PacingMiddleware, prompt=PROBES)
     if settings.rate_limit is not None:
         app.add_middleware(RateLimitMiddleware, limit=RateLimit(settings.rate_limit))
     app.add_middleware(AuthenticationMiddleware, keys=keys)

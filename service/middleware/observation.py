@@ -7,6 +7,7 @@ from dataclasses import asdict
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import ServiceError
+from service.middleware.probes import PROBES
 from service.problems import internal_error
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_record import RequestRecord, recording
@@ -16,8 +17,6 @@ logger = logging.getLogger(__name__)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_GONE = 499
-# Probes and scrapes come every few seconds and would bury the requests that matter.
-QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
 
 class ObservationMiddleware:
@@ -61,7 +60,8 @@ class ObservationMiddleware:
         route, method = route_of(scope) or "unmatched", scope["method"] if scope["method"] in METHODS else "OTHER"
         if status >= 400 and record.error is None:
             record.error = "client-gone" if status == _CLIENT_GONE else f"http-{status}"
-        quiet = route in QUIET_ROUTES
+        # They would bury the requests that matter.
+        quiet = route in PROBES
         self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         if record.error is not None and not quiet:

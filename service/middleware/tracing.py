@@ -3,7 +3,8 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.middleware.observation import METHODS, QUIET_ROUTES, route_of
+from service.middleware.observation import METHODS, route_of
+from service.middleware.probes import PROBES
 from service.middleware.request_id import current_request_id
 from service.telemetry.tracing import Fact, Tracer, tracing_with
 
@@ -21,7 +22,7 @@ class TracingMiddleware:
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in QUIET_ROUTES:
+        if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
         status: int | None = None
