@@ -1,6 +1,7 @@
 """One process that serves: its signals, and an end that nothing can put off."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -56,6 +57,8 @@ class Running:
         for number in actions:
             signal.signal(number, handle)
         sys.setswitchinterval(_SWITCH_S)
+        # What is imported stays. To look through it for garbage takes a quarter of a second, in which all threads wait.
+        gc.freeze()
         try:
             asyncio.run(self._serve())
         except SystemExit:
