@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from service.middleware.authentication import AuthenticationMiddleware
 from service.middleware.draining import DrainingMiddleware
 from service.middleware.lingering import LingeringMiddleware
-from service.middleware.observation import ObservationMiddleware
+from service.middleware.observation import ObservationMiddleware, route_patterns
 from service.middleware.pacing import PacingMiddleware
 from service.middleware.probes import PROBES
 from service.middleware.rate_limit import RateLimitMiddleware
@@ -94,8 +94,10 @@ def create_app(
         },
     )
     app.state.runtime = runtime
-    for routes in (classify, certify, models, open_inference, repository, health):
-        app.include_router(routes.router)
+    routers = [routes.router for routes in (classify, certify, models, open_inference, repository, health)]
+    for router in routers:
+        app.include_router(router)
+    app.state.route_patterns = route_patterns(routers)
     install_problem_handlers(app)
     # The last one added is the outermost: every answer, a refusal too, carries its request's identity.
     app.add_middleware(PacingMiddleware, prompt=PROBES)

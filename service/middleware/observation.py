@@ -1,9 +1,14 @@
 """Every request leaves one log line and one count, however it ends."""
 
 import logging
+import re
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import ServiceError
@@ -80,6 +85,17 @@ class ObservationMiddleware:
 
 
 def route_of(scope: Scope) -> str | None:
-    """The template of the route that was taken, if any: a path is the client's, and there is no end of them."""
-    path: str | None = getattr(scope.get("route"), "path", None)
-    return path
+    """The template of the route that was taken, or that a refused request was on its way to, if any: a path is the
+    client's, and there is no end of them."""
+    taken: str | None = getattr(scope.get("route"), "path", None)
+    if taken is not None:
+        return taken
+    state = getattr(scope.get("app"), "state", None)
+    patterns: Mapping[str, re.Pattern[str]] = getattr(state, "route_patterns", {})
+    return next((template for template, pattern in patterns.items() if pattern.match(scope["path"])), None)
+
+
+def route_patterns(routers: Iterable[APIRouter]) -> dict[str, re.Pattern[str]]:
+    """What the paths of each route look like, by its template; `route_of` finds them in the application's state."""
+    templates = [route.path for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    return {template: compile_path(template)[0] for template in templates}

@@ -68,8 +68,9 @@ class Catalogue:
             name = self._default
         named = {key: model for key, model in self._models.items() if key.name == name}
         if not named:
-            loaded = ", ".join(sorted({model.name for model in self})) or "none, since all are unloaded"
-            raise NotFound(f"model: expected one of {loaded}, got {name!r}")
+            loaded = ", ".join(sorted({model.name for model in self}))
+            expected = f"one of {loaded}" if loaded else "one that is loaded, of which there is none"
+            raise NotFound(f"model: expected {expected}, got {name!r}")
         if reference is None:
             return next(iter(named.values()))
         for key, model in named.items():

@@ -178,3 +178,14 @@ def test_a_request_that_ends_in_any_way_is_not_in_flight_any_more() -> None:
     read = metrics.registry.get_sample_value
     assert read("eabs_rejected_total", {"reason": "internal-error"}) == 1
     assert read("eabs_rejected_total", {"reason": "client-gone"}) == 1
+
+
+def test_a_request_that_was_refused_on_its_way_is_counted_for_the_route_that_it_wanted(
+    client: httpx.Client, line_of: Lines, read: Callable[..., float]
+) -> None:
+    labels = {"route": "/v2/repository/models/{name}/load", "method": "POST", "status": "403"}
+    before = read("eabs_requests_total", **labels)
+    answer = client.post("/v2/repository/models/mnist/load", headers={"X-Request-Id": "on-its-way"})
+    assert answer.status_code == 403
+    assert line_of("on-its-way")["route"] == labels["route"]
+    assert read("eabs_requests_total", **labels) == before + 1
