@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -23,6 +24,7 @@ from service.problems import install_problem_handlers
 from service.routes import certify, classify, health, models, open_inference, repository
 from service.runtime import Gate, Runtime
 from service.security.exposure import is_open_to_others, load_keys
+from service.security.openapi import with_security
 from service.security.rate_limit import RateLimit
 from service.settings import Settings
 from service.telemetry.loop_lag import measure_loop_lag
@@ -35,6 +37,16 @@ Classifies small images robustly by analysis-by-synthesis: for every class, what
 generator can make of this input? Answers with a score for each class, and with a certified L2 radius on demand.
 Errors are RFC 9457 `application/problem+json`; those of the Open Inference Protocol, below /v2, have its own form.
 """
+
+
+class _Application(FastAPI):
+    """Its OpenAPI document knows of keys, too."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made when it is first asked for."""
+        if self.openapi_schema is None:
+            self.openapi_schema = with_security(super().openapi())
+        return self.openapi_schema
 
 
 def create_app(
@@ -78,7 +90,7 @@ def create_app(
             if tracer is not None:
                 await asyncio.to_thread(tracer.close)
 
-    app = FastAPI(
+    app = _Application(
         title="E-ABS server",
         version=version("eabs-server"),
         description=_DESCRIPTION,

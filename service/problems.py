@@ -5,7 +5,7 @@ The native routes answer with RFC 9457 `application/problem+json`, the paths of 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPMethod, HTTPStatus
 from typing import Any
 
@@ -63,17 +63,27 @@ def internal_error(path: str) -> Response:
 
 def describe(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI description of the errors that a route may answer with."""
-    titles: dict[int, str] = {error.status: error.title for error in errors}
-    return {
-        status: {"description": title, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-        for status, title in sorted(titles.items())
-    }
+    return _describe(errors, MEDIA_TYPE, Problem)
 
 
 def describe_open_inference(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """The same of a route of the Open Inference Protocol."""
+    return _describe(errors, "application/json", OpenInferenceError)
+
+
+def _describe(
+    errors: Iterable[type[ServiceError]], media_type: str, form: type[BaseModel]
+) -> dict[int | str, dict[str, Any]]:
     titles: dict[int, str] = {error.status: error.title for error in errors}
-    return {status: {"description": title, "model": OpenInferenceError} for status, title in sorted(titles.items())}
+    return {
+        status: {"description": title, "content": {media_type: {"schema": form.model_json_schema()}}}
+        for status, title in sorted(titles.items())
+    }
+
+
+def is_open_inference(path: str) -> bool:
+    """Whether a path belongs to the Open Inference Protocol."""
+    return path == _OPEN_INFERENCE or path.startswith(f"{_OPEN_INFERENCE}/")
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -92,7 +102,7 @@ def _response(
     path: str, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None
 ) -> Response:
     current_record().error = kind
-    if path == _OPEN_INFERENCE or path.startswith(f"{_OPEN_INFERENCE}/"):
+    if is_open_inference(path):
         error = OpenInferenceError(error=detail)
         return Response(error.model_dump_json(), status, dict(headers or {}), "application/json")
     problem = Problem(

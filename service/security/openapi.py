@@ -1,0 +1,27 @@
+"""What the OpenAPI document says of keys and limits, which are looked at before any route is reached."""
+
+from typing import Any
+
+from service.errors import Forbidden, RateLimited, Unauthenticated
+from service.problems import describe, describe_open_inference, is_open_inference
+from service.security.access import access_of
+
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, where the server asks for one"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same, in another header"},
+}
+_REFUSALS = (Unauthenticated, Forbidden, RateLimited)
+
+
+def with_security(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, with the schemes of keys, which operations want one, and how they refuse."""
+    document.setdefault("components", {})["securitySchemes"] = _SCHEMES
+    for path, operations in document["paths"].items():
+        if access_of(path) == "open":
+            continue
+        refusals = (describe_open_inference if is_open_inference(path) else describe)(*_REFUSALS)
+        for operation in operations.values():
+            operation["security"] = [{name: []} for name in _SCHEMES]
+            for status, refusal in refusals.items():
+                operation["responses"].setdefault(str(status), refusal)
+    return document
