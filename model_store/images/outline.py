@@ -10,7 +10,7 @@ import struct
 
 from PIL.JpegImagePlugin import MARKER
 
-from service.errors import TooLarge
+from model_store.images.errors import ImageTooLarge
 
 MAX_CHUNKS = 4096
 MAX_SEGMENTS = 1024
@@ -27,7 +27,7 @@ def check_outline(data: bytes, form: str, where: str) -> None:
     """Refuses a file of more parts than pictures have. What else is wrong with it is for its decoder to find.
 
     Raises:
-        TooLarge: more than `MAX_CHUNKS`, `MAX_SEGMENTS` or `MAX_SCANS`.
+        ImageTooLarge: more than `MAX_CHUNKS`, `MAX_SEGMENTS` or `MAX_SCANS`.
     """
     if form == "PNG":
         _check_png(data, where)
@@ -43,7 +43,7 @@ def _check_png(data: bytes, where: str) -> None:
         (length,) = struct.unpack_from(">I", data, position)
         position += length + 12
     if position < len(data):
-        raise TooLarge(f"{where}: expected a PNG of at most {MAX_CHUNKS} chunks, got more")
+        raise ImageTooLarge(f"{where}: expected a PNG of at most {MAX_CHUNKS} chunks, got more")
 
 
 def _check_jpeg(data: bytes, where: str) -> None:
@@ -53,7 +53,7 @@ def _check_jpeg(data: bytes, where: str) -> None:
         scans += match["code"][0] == _START_OF_SCAN
         segments += 1
         if scans > MAX_SCANS or segments > MAX_SEGMENTS:
-            raise TooLarge(f"{where}: expected a JPEG of at most {MAX_SCANS} scans, got more")
+            raise ImageTooLarge(f"{where}: expected a JPEG of at most {MAX_SCANS} scans, got more")
         position = match.end() + _length_at(data, match.end())
 
 
@@ -64,12 +64,16 @@ def _check_header(data: bytes, where: str) -> int:
         segments += 1
         lost += match.end() - position - 2
         if segments > MAX_SEGMENTS or lost > MAX_SEGMENTS:
-            raise TooLarge(f"{where}: expected a JPEG of at most {MAX_SEGMENTS} segments before the picture, got more")
+            raise ImageTooLarge(
+                f"{where}: expected a JPEG of at most {MAX_SEGMENTS} segments before the picture, got more"
+            )
         _, _, handler = MARKER.get(0xFF00 | match["code"][0], ("", "", None))
         position = match.end() + (_length_at(data, match.end()) if handler else 0)
     end = match.start("code") - 1 if match else len(data)
     if lost + end - position > MAX_SEGMENTS:
-        raise TooLarge(f"{where}: expected a JPEG with its picture, got {end - position} bytes that belong to nothing")
+        raise ImageTooLarge(
+            f"{where}: expected a JPEG with its picture, got {end - position} bytes that belong to nothing"
+        )
     return end
 
 

@@ -4,9 +4,9 @@ import zlib
 import pytest
 from PIL import Image
 
-from service.errors import Malformed, TooLarge
-from service.images.decoding import decode_image
-from service.images.outline import MAX_CHUNKS, MAX_SCANS, MAX_SEGMENTS
+from model_store.images.decoding import decode_image
+from model_store.images.errors import DamagedImage, ImageTooLarge
+from model_store.images.outline import MAX_CHUNKS, MAX_SCANS, MAX_SEGMENTS
 from tests.service.pictures import encode, random_png
 
 MANY = 200_000
@@ -45,7 +45,7 @@ def progressive(scans: int, *, hidden: bytes = b"") -> bytes:
 @pytest.mark.parametrize("kind", [b"tEXt", b"tIME", b"prVt", b"IDAT"])
 @pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
 def test_a_png_of_countless_chunks_is_refused(kind: bytes, before: bytes) -> None:
-    with pytest.raises(TooLarge, match=f"{MAX_CHUNKS} chunks"):
+    with pytest.raises(ImageTooLarge, match=f"{MAX_CHUNKS} chunks"):
         decode(png_with(chunk(kind) * MANY, before=before))
 
 
@@ -56,7 +56,7 @@ def test_a_png_of_many_chunks_is_read() -> None:
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
 def test_a_bomb_in_a_chunk_is_not_unpacked(kind: bytes) -> None:
     start = b"k\0\1\0\0\0" if kind == b"iTXt" else b"k\0\0"
-    with pytest.raises(Malformed, match="too large"):
+    with pytest.raises(DamagedImage, match="too large"):
         decode(png_with(chunk(kind, start + zlib.compress(bytes(50_000_000)))))
 
 
@@ -66,12 +66,12 @@ def test_a_bomb_in_a_chunk_is_not_unpacked(kind: bytes) -> None:
     ids=["comments", "application data", "fill bytes", "markers alone", "bytes of no segment"],
 )
 def test_a_jpeg_of_countless_segments_is_refused(segments: bytes) -> None:
-    with pytest.raises(TooLarge, match="expected a JPEG"):
+    with pytest.raises(ImageTooLarge, match="expected a JPEG"):
         decode(jpeg_with(segments))
 
 
 def test_bytes_without_end_where_a_picture_should_be_are_refused() -> None:
-    with pytest.raises(TooLarge, match="belong to nothing"):
+    with pytest.raises(ImageTooLarge, match="belong to nothing"):
         decode(encode(PHOTO, "JPEG")[:20] + b"a" * MANY)
 
 
@@ -81,7 +81,7 @@ def test_a_jpeg_of_many_segments_is_read() -> None:
 
 @pytest.mark.parametrize("hidden", [b"", b"\xff\xfe\x00\x06\xff\xd9\xff\xd9"], ids=["", "behind a false end"])
 def test_a_jpeg_of_countless_scans_is_refused(hidden: bytes) -> None:
-    with pytest.raises(TooLarge, match=f"{MAX_SCANS} scans"):
+    with pytest.raises(ImageTooLarge, match=f"{MAX_SCANS} scans"):
         decode(progressive(MAX_SCANS + 1, hidden=hidden))
 
 
