@@ -11,7 +11,7 @@ from cli.console import fail, print_json, progress_bar, stdout
 from training.baselines.folder import BaselineDescription, BaselineFolder
 from training.baselines.recipe import CnnRecipe
 from training.baselines.training import Epoch, train_cnn
-from training.datasets import DatasetError, load_dataset
+from training.datasets import FOLDER, DatasetError, load_dataset
 from training.recipe import AUGMENTATION_STD
 
 app = typer.Typer(help="Train what a model is compared with.", no_args_is_help=True)
@@ -45,6 +45,8 @@ def train(
         torch.set_num_threads(threads)
     last = Epoch(0, 0.0, 0.0)
     try:
+        if dataset == FOLDER:
+            raise ValueError(f"dataset: expected an official data set, which papers compare on, got {FOLDER}")
         loaded = load_dataset(dataset, data)
         recipe = replace(
             _DEFAULTS,

@@ -11,7 +11,7 @@ from cli.console import fail, print_json, progress_bar, stdout
 from cli.options import BUNDLED_STORE, Store
 from eabs.settings import Effort
 from model_store import ModelStore, ModelStoreError
-from training.datasets import DatasetError, load_dataset
+from training.datasets import DatasetError
 from training.export import REJECT_BELOW, draft_of_run
 from training.run_folder import RunError, RunFolder
 
@@ -59,7 +59,7 @@ def show(
 @app.command()
 def publish(
     run: Annotated[Path, typer.Argument(help="A run folder of `eabs train`.")],
-    data: Annotated[Path, typer.Option(help="Folder with the official files that it was trained on.")],
+    data: Annotated[Path, typer.Option(help="Folder with the data that it was trained on.")],
     store: Store,
     name: Annotated[str | None, typer.Option(help="The model's name; the data set's if left out.")] = None,
     version: Annotated[str | None, typer.Option(help="The next number if left out.")] = None,
@@ -83,7 +83,7 @@ def publish(
 ) -> None:
     """Calibrate a run on its validation split and publish it as a new, immutable version."""
     try:
-        dataset = load_dataset(RunFolder(run).description().dataset, data)
+        dataset = RunFolder(run).dataset(data)
         with progress_bar() as bar:
             task = bar.add_task("calibrating", total=calibration_images, note="")
             model, bank, draft = draft_of_run(

@@ -15,7 +15,7 @@ from eabs.cores import physical_cores
 from eabs.inference import LatentInference
 from eabs.prototypes import PrototypeBank
 from training.certified_accuracy import RADII, measure_bank
-from training.datasets import Dataset, DatasetError, Split, load_dataset
+from training.datasets import DatasetError, Split
 from training.prototypes.banks import bank_of_images, bank_of_recreations, bank_of_the_prior, recreations
 from training.prototypes.folder import PrototypeFolder
 from training.prototypes.loop import Epoch, PrototypeTrainer, first_of_each_class
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 
 Run = Annotated[Path, typer.Argument(help="A run folder of `eabs train`.")]
-Data = Annotated[Path, typer.Option(help="Folder with the official files that it was trained on.")]
+Data = Annotated[Path, typer.Option(help="Folder with the data that it was trained on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 _DEFAULTS = PrototypeRecipe()
@@ -61,7 +61,7 @@ def train(
         torch.set_num_threads(threads)
     folder = PrototypeFolder(run)
     try:
-        training_split, validation_split = RunFolder(run).splits(_dataset(run, data))
+        training_split, validation_split = RunFolder(run).splits(RunFolder(run).dataset(data))
         recipe = replace(
             _DEFAULTS,
             per_class=per_class,
@@ -104,7 +104,7 @@ def compare(
     """Clean and certified accuracy of banks: trained, re-creations of the training images, samples of the prior, the
     training images themselves."""
     try:
-        dataset = _dataset(run, data)
+        dataset = RunFolder(run).dataset(data)
         training_split, validation_split = RunFolder(run).splits(dataset)
         makers: dict[Kind, Callable[[], PrototypeBank]] = {
             Kind.TRAINED: lambda: PrototypeFolder(run).load()[0],
@@ -152,7 +152,3 @@ def _inference(run: Path) -> LatentInference:
     folder = RunFolder(run)
     beta = folder.description().recipe.objective.beta
     return LatentInference.prepare(folder.model(), beta=beta, seed=0, threads=physical_cores())
-
-
-def _dataset(run: Path, data: Path) -> Dataset:
-    return load_dataset(RunFolder(run).description().dataset, data)

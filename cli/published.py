@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cli.console import fail
 from model_store import LoadedModel, ModelStore, ModelStoreError, default_cache
-from training.datasets import Dataset, DatasetError, Split, holdout, load_dataset
+from training.datasets import FOLDER, Dataset, DatasetError, FolderOptions, Split, holdout, load_dataset
 
 
 def load_published(model: str, store: str, *, device: str = "cpu") -> LoadedModel:
@@ -18,10 +18,17 @@ def load_published(model: str, store: str, *, device: str = "cpu") -> LoadedMode
 
 def load_data(loaded: LoadedModel, folder: Path) -> Dataset:
     """The data set that the model was trained on; ends the command where its files are not in `folder`."""
+    manifest = loaded.manifest
+    trained_on = manifest.training_data
+    options = FolderOptions(manifest.preprocessing.mode, int(manifest.training_recipe.get("seed", 0)))
     try:
-        return load_dataset(loaded.manifest.training_data.dataset, folder)
+        dataset = load_dataset(trained_on.dataset, folder, options)
     except DatasetError as error:
         fail(str(error))
+    if dataset.name == FOLDER and dataset.sources != trained_on.sources:
+        # Another image could be one that was trained on, now counted among the test images.
+        fail(f"{folder}: expected the images that were trained on, {trained_on.sources}, got {dataset.sources}")
+    return dataset
 
 
 def validation_split(loaded: LoadedModel, dataset: Dataset) -> Split:

@@ -8,16 +8,24 @@ import torch
 import typer
 
 from cli.console import fail, print_json, progress_bar, stderr
-from training.datasets import DatasetError, load_dataset
+from training.datasets import FOLDER, DatasetError, FolderOptions, Mode, load_dataset
 from training.loop import Progress, Trainer
 from training.recipe import Precision, recipe_for
 from training.run_folder import RunError
 
 
 def train(
-    dataset: Annotated[str, typer.Option(help="mnist, fashion_mnist, svhn, gtsrb or supertraffic10.")],
-    data: Annotated[Path, typer.Option(help="Folder with the data set's official files.")],
+    dataset: Annotated[
+        str, typer.Option(help="mnist, fashion_mnist, svhn, gtsrb, supertraffic10, or folder: your own.")
+    ],
+    data: Annotated[
+        Path, typer.Option(help="Folder with the data set's official files, or with a folder of images for each class.")
+    ],
     out: Annotated[Path, typer.Option(help="Run folder; an interrupted run in it is resumed.")],
+    mode: Annotated[
+        Mode | None,
+        typer.Option(help="folder: L (grey, 28x28) or RGB (32x32) [default: RGB if an image shows a colour]."),
+    ] = None,
     preset: Annotated[str, typer.Option(help="Recipe: paper or quick.")] = "quick",
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
@@ -43,8 +51,10 @@ def train(
         "precision": precision,
     }
     try:
-        data_set = load_dataset(dataset, data)
-        recipe = recipe_for(preset, dataset)
+        if mode and dataset != FOLDER:
+            raise ValueError(f"mode: expected none with {dataset}, whose images are what they are, got {mode}")
+        data_set = load_dataset(dataset, data, FolderOptions(mode, seed))
+        recipe = recipe_for(preset, data_set.like)
         recipe = replace(recipe, seed=seed, **{k: v for k, v in overrides.items() if v is not None})
         if inference_aware is not None:
             recipe = replace(recipe, objective=replace(recipe.objective, rival_search=inference_aware))

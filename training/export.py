@@ -23,9 +23,8 @@ from model_store import (
     ScoreCalibration,
     TrainingData,
 )
-from training.architectures import ARCHITECTURES
 from training.certified_accuracy import measure_bank
-from training.datasets import CLASS_LABELS, Dataset, Split, to_unit_range
+from training.datasets import Dataset, Split, to_unit_range
 from training.evaluation import latent_scores
 from training.prototypes.folder import PrototypeFolder
 from training.prototypes.recipe import PrototypeRecipe
@@ -82,14 +81,14 @@ def draft_of_run(
     scores = latent_scores(inference, split.images, EFFORTS[effort], advance)
     accuracy = (scores.argmin(1) == split.labels).float().mean().item()
     metrics = {f"validation_accuracy_{effort}": accuracy, "validation_images": float(len(split))}
-    architecture = ARCHITECTURES[description.dataset]
+    architecture = description.architecture
     channels, size, _ = architecture.image
     flat_recipe = asdict(recipe)
     flat_recipe |= flat_recipe.pop("objective") | {"steps": checkpoint.step if checkpoint else 0}
     draft = ManifestDraft(
         name=name,
         architecture=ArchitectureSpec.from_architecture(architecture),
-        classes=CLASS_LABELS[description.dataset],
+        classes=description.labels,
         preprocessing=Preprocessing(mode="L" if channels == 1 else "RGB", size=size),
         default_effort=effort,
         candidates=DEFAULT_CANDIDATES,

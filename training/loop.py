@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from eabs.networks import EABS
 from eabs.objective import ObjectiveTerms, autoencoder_objective, discriminator_objective
-from training.architectures import ARCHITECTURES
+from training.architectures import architecture_for
 from training.datasets import Dataset, Split, holdout, to_unit_range
 from training.recipe import Recipe
 from training.run_folder import (
@@ -67,9 +67,9 @@ class Trainer:
         self.train = kept.to(device)
         self.validation = held_out.to(device)
         self.folder = RunFolder(out)
-        self.folder.create(RunDescription(dataset.name, recipe, dataset.sources, len(kept), len(held_out)))
+        self.folder.create(RunDescription.of(dataset, recipe, train_images=len(kept), validation_images=len(held_out)))
         torch.manual_seed(recipe.seed)
-        self.model = EABS(ARCHITECTURES[dataset.name]).to(device).train()
+        self.model = EABS(architecture_for(dataset)).to(device).train()
         self._generators = [*self.model.encoder.parameters(), *self.model.decoders.parameters()]
         self._discriminator = list(self.model.discriminator.parameters())
         self._autoencoder_adam = torch.optim.Adam(self._generators, recipe.learning_rate, _ADAM_BETAS)

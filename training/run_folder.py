@@ -16,10 +16,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from eabs.architecture import Architecture
 from eabs.networks import EABS
 from eabs.objective import ObjectiveWeights
 from training.architectures import ARCHITECTURES
-from training.datasets import Dataset, Split, holdout
+from training.datasets import CLASS_LABELS, Dataset, FolderOptions, Mode, Split, holdout, load_dataset
+from training.datasets.dataset import LIKE
 from training.recipe import Recipe
 
 _DESCRIPTION = "run.json"
@@ -32,14 +34,40 @@ class RunError(Exception):
 
 
 @dataclass(frozen=True)
+class FolderClasses:
+    """What a folder of class folders turned out to hold; an official set is known by its name."""
+
+    labels: tuple[str, ...]
+    mode: Mode
+
+
+@dataclass(frozen=True)
 class RunDescription:
-    """What a run trains, and on what: enough to start, resume and publish it."""
+    """What a run trains, and on what: enough to start, resume and publish it. `folder` is None for official sets."""
 
     dataset: str
     recipe: Recipe
     sources: dict[str, str]
     train_images: int
     validation_images: int
+    folder: FolderClasses | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset, recipe: Recipe, *, train_images: int, validation_images: int) -> "RunDescription":
+        """What a run with this recipe trains on this data set."""
+        folder = None if dataset.mode is None else FolderClasses(dataset.labels, dataset.mode)
+        return cls(dataset.name, recipe, dataset.sources, train_images, validation_images, folder)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the K classes are called."""
+        return CLASS_LABELS[self.dataset] if self.folder is None else self.folder.labels
+
+    @property
+    def architecture(self) -> Architecture:
+        """The networks that are trained."""
+        like = self.dataset if self.folder is None else LIKE[self.folder.mode]
+        return ARCHITECTURES[like].with_classes(len(self.labels))
 
 
 @dataclass(frozen=True)
@@ -87,9 +115,22 @@ class RunFolder:
             raw = json.loads(self._file(_DESCRIPTION).read_text())
             recipe = raw.pop("recipe")
             objective = ObjectiveWeights(**recipe.pop("objective"))
-            return RunDescription(**raw, recipe=Recipe(**recipe, objective=objective))
+            folder = raw.pop("folder", None)
+            classes = folder and FolderClasses(tuple(folder["labels"]), folder["mode"])
+            return RunDescription(**raw, recipe=Recipe(**recipe, objective=objective), folder=classes)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise RunError(f"{self.path}: expected a folder that `eabs train` made: {error}") from error
+
+    def dataset(self, data: Path) -> Dataset:
+        """The data set that the run trains on, read from the folder `data`.
+
+        Raises:
+            RunError: this is not a run folder.
+            DatasetError: the data set is not in `data`.
+        """
+        description = self.description()
+        mode = None if description.folder is None else description.folder.mode
+        return load_dataset(description.dataset, data, FolderOptions(mode, description.recipe.seed))
 
     def splits(self, dataset: Dataset) -> tuple[Split, Split]:
         """What of `dataset` the run trains on, and what it holds out.
@@ -132,7 +173,7 @@ class RunFolder:
         checkpoint = self.load()
         if checkpoint is None:
             raise RunError(f"{self.path} has no checkpoint yet: train it first")
-        model = EABS(ARCHITECTURES[self.description().dataset])
+        model = EABS(self.description().architecture)
         model.load_state_dict(checkpoint.section("model"))
         return model.eval().requires_grad_(False)
 

@@ -11,11 +11,11 @@ from cli.published import load_data, load_published, validation_split
 from eabs.cores import physical_cores
 from eabs.inference import LatentInference
 from model_store import LoadedModel, default_cache, prepare_inference
-from training.datasets import DatasetError, Split, holdout, load_dataset
+from training.datasets import DatasetError, Split, holdout
 from training.run_folder import RunError, RunFolder
 
 Model = Annotated[str, typer.Option(help="name, name@version or name@alias.")]
-Data = Annotated[Path, typer.Option(help="Folder with the official files that the model was trained on.")]
+Data = Annotated[Path, typer.Option(help="Folder with the data that the model was trained on.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 is one a physical core.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -37,7 +37,7 @@ def prepared_run(run: Path, data: Path, images: int) -> tuple[LatentInference, S
     try:
         folder = RunFolder(run)
         description, model = folder.description(), folder.model()
-        dataset = load_dataset(description.dataset, data)
+        dataset = folder.dataset(data)
     except (RunError, DatasetError) as error:
         fail(str(error))
     recipe = description.recipe

@@ -1,10 +1,12 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from eabs.architecture import PRESETS
-from training.architectures import ARCHITECTURES
-from training.datasets import CLASS_LABELS
+from tests.class_folders import write_class_folders
+from training.architectures import ARCHITECTURES, architecture_for
+from training.datasets import CLASS_LABELS, FolderOptions, Mode, load_dataset
 from training.recipe import AUGMENTATION_STD
 
 
@@ -16,3 +18,9 @@ def test_every_data_set_has_networks_for_its_classes_and_an_augmentation(dataset
 
 def test_gtsrb_has_the_networks_of_supertraffic10() -> None:
     assert replace(ARCHITECTURES["gtsrb"], classes=10) == PRESETS["supertraffic10"]
+
+
+@pytest.mark.parametrize(("mode", "like"), [("L", "mnist"), ("RGB", "supertraffic10")])
+def test_a_folder_has_the_networks_of_the_set_that_its_images_are_like(tmp_path: Path, mode: Mode, like: str) -> None:
+    dataset = load_dataset("folder", write_class_folders(tmp_path, reach=1), FolderOptions(mode))
+    assert architecture_for(dataset) == PRESETS[like].with_classes(3)

@@ -4,9 +4,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from eabs.architecture import PRESETS as ARCHITECTURES
+from tests.class_folders import write_class_folders
+from training.datasets import FolderOptions, load_dataset
 from training.recipe import PRESETS
 from training.run_folder import (
     Checkpoint,
+    FolderClasses,
     RunDescription,
     RunError,
     RunFolder,
@@ -20,6 +24,25 @@ DESCRIPTION = RunDescription("mnist", PRESETS["quick"], {"a": "sha256:0"}, 9, 1)
 def test_a_description_survives_the_disk(tmp_path: Path) -> None:
     RunFolder(tmp_path / "run").create(DESCRIPTION)
     assert RunFolder(tmp_path / "run").description() == DESCRIPTION
+
+
+def test_a_description_of_a_folder_remembers_its_classes(tmp_path: Path) -> None:
+    description = replace(DESCRIPTION, dataset="folder", folder=FolderClasses(("cat", "dog"), "RGB"))
+    RunFolder(tmp_path).create(description)
+    found = RunFolder(tmp_path).description()
+    assert found == description
+    assert found.labels == ("cat", "dog")
+    assert found.architecture == ARCHITECTURES["supertraffic10"].with_classes(2)
+
+
+def test_a_run_reads_the_folder_that_it_trained_on_as_it_did_then(tmp_path: Path) -> None:
+    data = write_class_folders(tmp_path / "digits", reach=1)
+    recipe = replace(PRESETS["quick"], seed=3)
+    trained_on = load_dataset("folder", data, FolderOptions("RGB", seed=3))
+    RunFolder(tmp_path / "run").create(RunDescription.of(trained_on, recipe, train_images=38, validation_images=4))
+    again = RunFolder(tmp_path / "run").dataset(data)
+    assert again.sources == trained_on.sources
+    assert torch.equal(again.test.images, trained_on.test.images)
 
 
 def test_a_folder_with_another_run_is_not_joined(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.architectures import ARCHITECTURES
+from training.architectures import architecture_for
 from training.baselines.cnn import Cnn
 from training.baselines.recipe import CnnRecipe
 from training.datasets import Dataset, Split, holdout, to_unit_range
@@ -45,7 +45,7 @@ def train_cnn(
             f"epochs, batch: expected at least {_FEWEST_UPDATES} updates, got {recipe.epochs} epochs of {steps}"
         )
     torch.manual_seed(recipe.seed)
-    network = Cnn(ARCHITECTURES[dataset.name]).to(device)
+    network = Cnn(architecture_for(dataset)).to(device)
     adam = torch.optim.Adam(network.parameters(), recipe.learning_rate)
     cycle = torch.optim.lr_scheduler.OneCycleLR(adam, recipe.learning_rate, recipe.epochs * steps, pct_start=0.1)
     for epoch in range(recipe.epochs):

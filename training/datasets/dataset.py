@@ -4,10 +4,16 @@ A split's images stay bytes, as the files have them; batches become floats in [0
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Mode = Literal["L", "RGB"]
+
+LIKE: dict[Mode, str] = {"L": "mnist", "RGB": "supertraffic10"}
+"""The official set whose image size, networks and noise a folder's images get."""
 
 
 class DatasetError(Exception):
@@ -35,13 +41,22 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set: its training and test splits, and the sha256 of every file that they were read from."""
+    """One data set: its training and test splits, and the sha256 of every file that they were read from.
+
+    `mode` is that of a folder's images; an official set's is known by its name.
+    """
 
     name: str
     labels: tuple[str, ...]
     train: Split
     test: Split
     sources: dict[str, str]
+    mode: Mode | None = None
+
+    @property
+    def like(self) -> str:
+        """The official set whose networks and noise this one gets: itself, if it is one."""
+        return self.name if self.mode is None else LIKE[self.mode]
 
 
 def split_from_arrays(source: str, images: np.ndarray, labels: np.ndarray, *, classes: int) -> Split:

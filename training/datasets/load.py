@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from training.datasets.dataset import Dataset, DatasetError, Split
+from training.datasets.folder import FOLDER, FolderOptions, read_folder
 from training.datasets.gtsrb import read_gtsrb
 from training.datasets.idx import read_idx
 from training.datasets.labels import CLASS_LABELS
@@ -21,20 +22,23 @@ _READERS: dict[str, Callable[[SourceFiles], tuple[Split, Split]]] = {
 }
 
 
-def load_dataset(name: str, folder: Path) -> Dataset:
-    """Reads a data set from its official files.
+def load_dataset(name: str, folder: Path, options: FolderOptions | None = None) -> Dataset:
+    """Reads a data set from its official files, or a folder of class folders.
 
     Args:
-        name: one of `CLASS_LABELS`.
+        name: one of `CLASS_LABELS`, or `folder`.
         folder: where the files lie. `mnist` and `fashion_mnist`: four IDX files, as `.gz` or unpacked; `svhn`: two
             `.mat` files; `gtsrb`: three zip archives; `supertraffic10`: the folders `gtsrb` and `btsc`, or the
-            files of both.
+            files of both; `folder`: a folder of images for each class.
+        options: how `folder` becomes a data set; the official sets have none.
 
     Raises:
         DatasetError: the set is not known, a file is missing, or a file is malformed.
     """
+    if name == FOLDER:
+        return read_folder(folder, options or FolderOptions())
     if name not in _READERS:
-        raise DatasetError(f"unknown data set {name!r}: expected one of {', '.join(_READERS)}")
+        raise DatasetError(f"unknown data set {name!r}: expected one of {', '.join(_READERS)}, {FOLDER}")
     files = SourceFiles(folder)
     train, test = _READERS[name](files)
     return Dataset(name, CLASS_LABELS[name], train, test, files.hashes)
