@@ -1,4 +1,7 @@
-"""`eabs classify` and `eabs certify`: the server's answers about image files, without a server."""
+"""`eabs classify` and `eabs certify`: the server's answers about image files, without a server.
+
+With `--input`, `eabs classify` is bulk scoring (`cli/bulk.py`).
+"""
 
 import secrets
 from dataclasses import replace
@@ -9,6 +12,7 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
+from cli.bulk import classify_in_bulk
 from cli.certificate_figure import draw_certificates
 from cli.console import fail, print_json, stderr, stdout
 from cli.figure import draw_figure
@@ -47,7 +51,24 @@ def _in_a_folder(figure: Path | None) -> Path | None:
 
 
 def classify(
-    images: Images,
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="PNG, JPEG or WebP files.", exists=True, dir_okay=False)
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--input", help="Instead of IMAGES, many: a folder, an .npz or a .parquet file.", exists=True),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_in_a_folder,
+            dir_okay=False,
+            help="With --input: the Parquet file that is written, or gone on with.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --input: forget what is there of the output, and start anew.")
+    ] = False,
     model: Model = None,
     effort: Annotated[Effort | None, typer.Option(help="fast, standard or thorough [default: the model's].")] = None,
     solver: Annotated[
@@ -72,6 +93,12 @@ def classify(
     as_json: Json = False,
 ) -> None:
     """Classify image files with a model of the store, in this process."""
+    if (source is None) == (not images):
+        fail("expected IMAGES or --input, and not both", usage=True)
+    if (source is None) != (output is None) or (overwrite and source is None):
+        fail("--output, --overwrite: expected with --input, and --input with --output", usage=True)
+    if source is not None and figure is not None:
+        fail("--figure: expected none with --input", usage=True)
     if classifier == "finite-bank" and (effort is not None or solver != "quasi-newton"):
         fail("effort, solver: expected neither with the classifier finite-bank, which optimises nothing", usage=True)
     try:
@@ -79,11 +106,15 @@ def classify(
         certified = None if certificate == "none" else CertificateChoice(certificate)
     except ValueError as error:
         fail(str(error), usage=True)
-    contents = [image.read_bytes() for image in images]
     settings = _settings(model, store, device)
+    choice = ClassifyChoice(classifier, effort, solver, certified, explain=figure is not None, reject=reject)
+    if source is not None and output is not None:
+        classify_in_bulk(source, output, settings, choice=choice, overwrite=overwrite, as_json=as_json)
+        return
+    files = images or []
+    contents = [image.read_bytes() for image in files]
     try:
         with stderr.status("classifying"):
-            choice = ClassifyChoice(classifier, effort, solver, certified, explain=figure is not None, reject=reject)
             answer = classify_locally(contents, settings, choice=choice)
     except ServiceError as error:
         fail(str(error))
@@ -93,7 +124,7 @@ def classify(
         print_json(answer.model_dump(mode="json"))
         return
     table = Table("image", "prediction", "posterior", "typicality", "in distribution", "radius")
-    for image, result in zip(images, answer.results, strict=True):
+    for image, result in zip(files, answer.results, strict=True):
         predicted = result.prediction
         table.add_row(
             str(image),

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 stdout = Console()
@@ -16,7 +17,7 @@ stderr = Console(stderr=True)
 
 def fail(message: str, *, usage: bool = False) -> NoReturn:
     """Ends the command with a message on standard error: exit 1, or 2 where the call itself was wrong."""
-    stderr.print(f"[red]error:[/red] {message}", highlight=False, soft_wrap=True)
+    stderr.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(2 if usage else 1)
 
 

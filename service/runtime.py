@@ -120,6 +120,11 @@ class Runtime:
         """How many batches can be worked on at the same time."""
         return self._engine.places
 
+    @property
+    def batch_size(self) -> int:
+        """How many images, times the starts of each, one batch has at most."""
+        return self._max_batch_size
+
     def announce_drain(self) -> None:
         """Makes /readyz say no. Work is still taken, until `stop`: whoever balances the load must notice first."""
         self.state = "draining"
