@@ -1,70 +1,23 @@
-"""BTSC, the Belgian traffic sign classification set (Timofte & Van Gool 2011), as one NumPy archive of 32x32 images."""
+"""BTSC, the Belgian traffic sign classification set (Timofte & Van Gool 2011): two zip archives, or NumPy arrays."""
 
-import zipfile
-import zlib
-from pathlib import Path
-
-import numpy as np
-
-from training.datasets.dataset import DatasetError, Split, split_from_arrays
-from training.datasets.gtsrb import MIN_SIDE
+from training.datasets.btsc_archives import TEST_ZIP, TRAIN_ZIP, read_btsc_archives
+from training.datasets.btsc_arrays import FILE, read_btsc_arrays
+from training.datasets.dataset import Split
 from training.datasets.source_files import SourceFiles
 
 CLASSES = 62
-_FILE = "btsc.npz"
-_FORMATS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
-    "images_full": ((32, 32, 3), np.uint8),
-    "labels": ((), np.integer),
-    "width": ((), np.integer),
-    "height": ((), np.integer),
-}
-"""The arrays of a part that are read: the shape behind N, and the type."""
-
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    RuntimeError,  # encryption or compression that zipfile does not know
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def read_btsc(files: SourceFiles) -> tuple[Split, Split]:
     """The training and the test split: images (N, 3, 32, 32) of signs of at least 32x32 pixels, labels 0..61.
 
-    An image is the whole crop with its margin around the sign, as GTSRB has it.
+    An image is the whole crop with its margin around the sign, as GTSRB has it. They are read from the official
+    archives, or, where these are not both in the folder, from the NumPy archive `btsc.npz`.
 
     Raises:
-        DatasetError: the file is missing or damaged, or lacks an array.
+        DatasetError: the files are missing or damaged, or lack an image or an array.
     """
-    path = files.path(_FILE)
-    return _read_split(path, "train"), _read_split(path, "test")
-
-
-def _read_split(path: Path, part: str) -> Split:
-    arrays = _arrays(path, part)
-    large = (arrays["width"] >= MIN_SIDE) & (arrays["height"] >= MIN_SIDE)
-    images = arrays["images_full"][large].transpose(0, 3, 1, 2)
-    return split_from_arrays(f"{path}: {part}_labels", images, arrays["labels"][large], classes=CLASSES)
-
-
-def _arrays(path: Path, part: str) -> dict[str, np.ndarray]:
-    names = {name: f"{part}_{name}" for name in _FORMATS}
-    try:
-        # np.load leaves a file open that it opened itself and could not read.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = [name for name in names.values() if name not in archive]
-            arrays = {} if missing else {key: archive[name] for key, name in names.items()}
-    except _UNREADABLE as error:
-        raise DatasetError(f"{path}: not a complete NumPy archive: {error}") from error
-    if missing:
-        raise DatasetError(f"{path}: expected the arrays {', '.join(names.values())}, got no {', '.join(missing)}")
-    for key, array in arrays.items():
-        shape, kind = (arrays["labels"].size, *_FORMATS[key][0]), _FORMATS[key][1]
-        if array.shape != shape or not np.issubdtype(array.dtype, kind):
-            expected = f"{names[key]} of {shape} {kind.__name__}"
-            raise DatasetError(f"{path}: expected {expected}, got {array.shape} {array.dtype}")
-    return arrays
+    official = files.has(TRAIN_ZIP) and files.has(TEST_ZIP)
+    if files.has(FILE) and not official:
+        return read_btsc_arrays(files, classes=CLASSES)
+    return read_btsc_archives(files, classes=CLASSES)

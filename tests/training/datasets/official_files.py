@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,21 @@ def write_gtsrb(folder: Path, train: list[Sign], test: list[Sign]) -> None:
     write_zip(folder / "GTSRB_Final_Test_Images.zip", images)
     rows = [HEADER, *(sign.row(f"{index:05d}.ppm") for index, sign in enumerate(test))]
     write_zip(folder / "GTSRB_Final_Test_GT.zip", {"GT-final_test.csv": "\r\n".join(rows).encode()})
+
+
+def write_btsc(folder: Path, train: list[Sign], test: list[Sign]) -> None:
+    """The two archives: folders of the classes that there are signs of, where width and height change places."""
+    for file, part, signs in (("BelgiumTSC_Training", "Training", train), ("BelgiumTSC_Testing", "Testing", test)):
+        members: dict[str, bytes] = {f"{part}/Readme.txt": b"BelgiumTSC"}
+        for label in {sign.label for sign in signs}:
+            rows = [HEADER]
+            for index, sign in enumerate(sign for sign in signs if sign.label == label):
+                width, height = sign.annotated or sign.size
+                swapped = replace(sign, annotated=(height, width))
+                rows.append(swapped.row(f"{index:05d}_00000.ppm"))
+                members[f"{part}/{label:05d}/{index:05d}_00000.ppm"] = sign.ppm()
+            members[f"{part}/{label:05d}/GT-{label:05d}.csv"] = "\r\n".join(rows).encode()
+        write_zip(folder / f"{file}.zip", members)
 
 
 def btsc_arrays(train: list[Sign], test: list[Sign]) -> dict[str, np.ndarray]:

@@ -1,0 +1,117 @@
+"""Zip archives of traffic signs: a folder of .ppm pictures with a file of annotations in it, as GTSRB began it."""
+
+import csv
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from training.datasets.dataset import DatasetError, Split, split_from_arrays
+
+MIN_SIDE = 32
+"""Signs that were photographed smaller, in pixels of width or height, are left out."""
+
+SIDE = 32
+"""Width and height, in pixels, that every picture is resized to."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of an annotation file: the crop's size in pixels as it was photographed."""
+
+    filename: str
+    width: int
+    height: int
+    label: int
+
+    @property
+    def large_enough(self) -> bool:
+        return min(self.width, self.height) >= MIN_SIDE
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive at `path`.
+
+    Raises:
+        DatasetError: it is no complete zip archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise DatasetError(f"{path}: not a complete zip archive: {error}") from error
+
+
+def read_annotations(archive: zipfile.ZipFile, name: str) -> list[Row]:
+    """The lines of the annotation file `name`.
+
+    Raises:
+        DatasetError: there is none, or it has another format.
+    """
+    try:
+        lines = csv.DictReader(io.StringIO(_member(archive, name).decode("ascii")), delimiter=";")
+        return [Row(line["Filename"], int(line["Width"]), int(line["Height"]), int(line["ClassId"])) for line in lines]
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise DatasetError(
+            f"{archive.filename}: {name}: expected lines of Filename;Width;Height;...;ClassId, got {error!r}"
+        ) from error
+
+
+def read_class_annotations(archive: zipfile.ZipFile, folder: str, label: int) -> list[Row]:
+    """The lines of a class's annotation file, which is in the class's folder.
+
+    Raises:
+        DatasetError: there is none, it has another format, or a line is of another class.
+    """
+    name = f"{folder}/GT-{label:05d}.csv"
+    rows = read_annotations(archive, name)
+    for row in rows:
+        if row.label != label:
+            raise DatasetError(f"{name}: expected ClassId {label}, got {row.label} at {row.filename}")
+    return rows
+
+
+def read_picture(archive: zipfile.ZipFile, name: str) -> Image.Image:
+    """The picture `name`, in RGB, of the size that it has in the archive.
+
+    Raises:
+        DatasetError: there is none, or it is no complete PPM image.
+    """
+    data = _member(archive, name)
+    try:
+        with Image.open(io.BytesIO(data), formats=("PPM",)) as image:
+            return image.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetError(f"{archive.filename}: {name}: not a complete PPM image: {error}") from error
+
+
+def fitted(picture: Image.Image) -> np.ndarray:
+    """The pixels (3, 32, 32) uint8 of a picture, resized with antialiasing."""
+    # Pillow's bilinear filter widens with the scale, which is what antialiases.
+    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+
+
+def split_of_signs(source: str, images: list[np.ndarray], labels: list[int], *, classes: int) -> Split:
+    """The split of images (3, 32, 32) that were read from `source`.
+
+    Raises:
+        DatasetError: there are none, or a label is none of the classes.
+    """
+    pixels = np.stack(images) if images else np.empty((0, 3, SIDE, SIDE), np.uint8)
+    return split_from_arrays(source, pixels, np.array(labels, np.int64), classes=classes)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    try:
+        return archive.read(name)
+    except KeyError as error:
+        raise DatasetError(f"{archive.filename}: expected the member {name}, got none") from error
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(f"{archive.filename}: {name} cannot be unpacked: {error}") from error
