@@ -2,8 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from tests.training.datasets.official_files import Sign, btsc_arrays, write_gtsrb
+from tests.training.datasets.official_files import Sign, btsc_arrays, write_btsc, write_gtsrb
 from training.datasets import CLASS_LABELS, DatasetError, load_dataset
 
 GTSRB_IDS = (1, 2, 4, 5, 9, 10, 12, 13, 25, 38)
@@ -57,8 +58,24 @@ def test_every_source_of_both_sets_is_hashed(folder: Path) -> None:
     assert all(value.startswith("sha256:") for value in sources.values())
 
 
-@pytest.mark.parametrize("name", ["gtsrb/GTSRB_Final_Test_GT.zip", "btsc/btsc.npz"])
-def test_a_missing_file_of_either_set_is_named(folder: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gtsrb/GTSRB_Final_Test_GT.zip", "gtsrb/GTSRB_Final_Test_GT.zip: no such file"),
+        ("btsc/btsc.npz", "btsc/BelgiumTSC_Training.zip: no such file, nor btsc.npz"),
+    ],
+)
+def test_a_missing_file_of_either_set_is_named(folder: Path, name: str, message: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(DatasetError, match=f"{name}: no such file"):
+    with pytest.raises(DatasetError, match=message):
         load_dataset("supertraffic10", folder)
+
+
+def test_belgian_signs_are_the_same_from_the_official_archives(folder: Path) -> None:
+    before = load_dataset("supertraffic10", folder)
+    (folder / "btsc" / "btsc.npz").unlink()
+    belgian = [Sign(label, colour=BELGIAN) for label in range(62)]
+    write_btsc(folder / "btsc", belgian, belgian)
+    after = load_dataset("supertraffic10", folder)
+    assert torch.equal(after.train.images, before.train.images)
+    assert torch.equal(after.test.labels, before.test.labels)
