@@ -27,7 +27,7 @@ def baselines() -> None:
 @app.command()
 def train(
     dataset: Annotated[str, typer.Option(help="mnist, fashion_mnist, svhn, gtsrb or supertraffic10.")],
-    data: Annotated[Path, typer.Option(help="Folder with the data set's official files.")],
+    data: Annotated[Path, typer.Option(help="Folder with the data set's official files, or its prepared file.")],
     out: Annotated[Path, typer.Option(help="Folder for the trained network; replaced if there is one in it.")],
     epochs: Annotated[int, typer.Option(min=1)] = _DEFAULTS.epochs,
     batch: Annotated[int, typer.Option(min=2)] = _DEFAULTS.batch,

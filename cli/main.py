@@ -7,7 +7,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
 
-from cli import baselines, bench, evaluate, keys, models, prototypes
+from cli import baselines, bench, data, evaluate, keys, models, prototypes
 from cli.classify import certify, classify
 from cli.serve import serve
 from cli.train import train
@@ -28,6 +28,7 @@ def root() -> None:
 
 for command in (serve, classify, certify, train):
     app.command()(command)
+app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(prototypes.app, name="prototypes")

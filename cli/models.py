@@ -59,7 +59,7 @@ def show(
 @app.command()
 def publish(
     run: Annotated[Path, typer.Argument(help="A run folder of `eabs train`.")],
-    data: Annotated[Path, typer.Option(help="Folder with the data that it was trained on.")],
+    data: Annotated[Path, typer.Option(help="The data that it was trained on: a folder or a prepared file.")],
     store: Store,
     name: Annotated[str | None, typer.Option(help="The model's name; the data set's if left out.")] = None,
     version: Annotated[str | None, typer.Option(help="The next number if left out.")] = None,

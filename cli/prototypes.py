@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 
 Run = Annotated[Path, typer.Argument(help="A run folder of `eabs train`.")]
-Data = Annotated[Path, typer.Option(help="Folder with the data that it was trained on.")]
+Data = Annotated[Path, typer.Option(help="The data that it was trained on: a folder or a prepared file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 _DEFAULTS = PrototypeRecipe()

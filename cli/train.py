@@ -19,7 +19,10 @@ def train(
         str, typer.Option(help="mnist, fashion_mnist, svhn, gtsrb, supertraffic10, or folder: your own.")
     ],
     data: Annotated[
-        Path, typer.Option(help="Folder with the data set's official files, or with a folder of images for each class.")
+        Path,
+        typer.Option(
+            help="Folder with the set's official files, or a folder of images for each class; or a prepared file."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Run folder; an interrupted run in it is resumed.")],
     mode: Annotated[

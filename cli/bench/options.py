@@ -15,7 +15,7 @@ from training.datasets import DatasetError, Split, holdout
 from training.run_folder import RunError, RunFolder
 
 Model = Annotated[str, typer.Option(help="name, name@version or name@alias.")]
-Data = Annotated[Path, typer.Option(help="Folder with the data that the model was trained on.")]
+Data = Annotated[Path, typer.Option(help="The data that the model was trained on: a folder or a prepared file.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 is one a physical core.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 

@@ -10,7 +10,7 @@ from model_store import LoadedModel
 from training.datasets import Split
 
 Model = Annotated[str, typer.Option(help="The model's name, with @version or @alias if wanted.")]
-Data = Annotated[Path, typer.Option(help="Folder with the data that it was trained on.")]
+Data = Annotated[Path, typer.Option(help="The data that it was trained on: a folder or a prepared file.")]
 SplitName = Annotated[
     Literal["test", "validation"], typer.Option("--split", help="Choose settings on validation; measure on test.")
 ]

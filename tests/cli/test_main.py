@@ -3,7 +3,7 @@ import pytest
 from tests.cli.conftest import Eabs
 
 COMMANDS = [
-    "serve", "classify", "certify", "train", "prototypes train", "prototypes compare",
+    "serve", "classify", "certify", "train", "data prepare", "prototypes train", "prototypes compare",
     "models list", "models show", "models publish", "models verify",
     "models alias", "models delete", "evaluate accuracy", "evaluate certificates", "evaluate certified",
     "bench engine", "bench certificates", "bench server", "bench layouts", "bench optimality",

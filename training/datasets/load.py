@@ -41,7 +41,10 @@ def load_dataset(name: str, place: Path, options: FolderOptions | None = None) -
     if name == FOLDER:
         return read_folder(place, options or FolderOptions())
     if name in _READERS and place.is_file():
-        return read_prepared(place, name)
+        dataset = read_prepared(place, name)
+        if dataset.labels != CLASS_LABELS[name]:
+            raise DatasetError(f"{place}: expected the classes {', '.join(CLASS_LABELS[name])}; prepare it again")
+        return dataset
     dataset, _ = read_official_files(name, place)
     return dataset
 

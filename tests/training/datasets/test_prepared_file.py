@@ -1,16 +1,17 @@
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from training.datasets import Dataset, DatasetError, Split, load_dataset
+from training.datasets import CLASS_LABELS, Dataset, DatasetError, Split, load_dataset
 from training.datasets.prepared_file import Description, read_prepared, write_prepared
 from training.datasets.verification import Verification
 
 SPLIT = Split(torch.arange(5 * 3 * 4 * 4, dtype=torch.uint8).reshape(5, 3, 4, 4), torch.tensor([0, 1, 2, 1, 0]))
-DATASET = Dataset("svhn", ("a", "b", "c"), SPLIT, SPLIT.subset(torch.tensor([4, 1])), {"x.mat": "sha256:00"})
+DATASET = Dataset("svhn", CLASS_LABELS["svhn"], SPLIT, SPLIT.subset(torch.tensor([4, 1])), {"x.mat": "sha256:00"})
 
 
 @pytest.fixture
@@ -55,6 +56,13 @@ def test_another_data_set_is_refused(file: Path) -> None:
         read_prepared(file, "mnist")
 
 
+def test_other_classes_than_the_data_sets_are_refused(file: Path) -> None:
+    named = replace(DATASET, labels=("a", "b", "c"))
+    write_prepared(named, {"x.mat": Verification.UNKNOWN}, file)
+    with pytest.raises(DatasetError, match=r"expected the classes 0, 1, .*; prepare it again"):
+        load_dataset("svhn", file)
+
+
 def test_a_changed_byte_is_found(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
@@ -88,9 +96,9 @@ def test_tensors_of_something_else_are_refused(tmp_path: Path) -> None:
         ("train_images", torch.zeros(5, 4, 4, dtype=torch.uint8), r"train_images \(N, C, H, W\) uint8"),
         ("test_images", torch.zeros(2, 3, 4, 4), r"test_images \(N, C, H, W\) uint8"),
         ("train_labels", torch.tensor([0, 1]), r"train_labels \(N,\), got .* and \(2,\)"),
-        ("train_labels", torch.tensor([0, 1, 2, 1, 3]), "train_labels of int64 from 0 to 2"),
-        ("test_labels", torch.tensor([-1, 1]), "test_labels of int64 from 0 to 2"),
-        ("test_labels", torch.tensor([0.0, 1.0]), "test_labels of int64 from 0 to 2"),
+        ("train_labels", torch.tensor([0, 1, 2, 1, 10]), "train_labels of int64 from 0 to 9"),
+        ("test_labels", torch.tensor([-1, 1]), "test_labels of int64 from 0 to 9"),
+        ("test_labels", torch.tensor([0.0, 1.0]), "test_labels of int64 from 0 to 9"),
         ("test_labels", torch.tensor([]), "expected test_images and test_labels, got"),
     ],
 )
