@@ -72,7 +72,7 @@ def publish(
             min=0,
             max=1,
             help="Images of less typicality count as out of distribution; of images like the validation images, at "
-            "most this share does.",
+            "most this share does. 0 rejects nothing.",
         ),
     ] = REJECT_BELOW,
     prototypes: Annotated[

@@ -109,11 +109,11 @@ class ScoreCalibration(_Frozen):
 
     posterior = softmax(-l / `temperature`), `temperature` > 0. `scores`: for each of the K classes, ascending,
     the scores l_y of the validation images of that class. An image of typicality below `reject_below` counts as out
-    of distribution; of images like the validation images, at most that share does.
+    of distribution; of images like the validation images, at most that share does. At 0 no image does.
     """
 
     temperature: float = Field(gt=0)
-    reject_below: float = Field(gt=0, lt=1)
+    reject_below: float = Field(ge=0, lt=1)
     scores: list[list[float]]
 
     def typicality(self, class_index: int, score: float) -> float:
@@ -147,10 +147,10 @@ class ScoreCalibration(_Frozen):
     def _can_reject(self) -> "ScoreCalibration":
         for index, scores in enumerate(self.scores):
             least = 1 / (len(scores) + 1)
-            if self.reject_below <= least:
+            if 0 < self.reject_below <= least:
                 raise ValueError(
-                    f"reject_below: expected more than {least:.3g}, the least typicality that the {len(scores)} scores "
-                    f"of class {index} can give, got {self.reject_below:g}"
+                    f"reject_below: expected 0, or more than {least:.3g}, the least typicality that the "
+                    f"{len(scores)} scores of class {index} can give, got {self.reject_below:g}"
                 )
         return self
 

@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 _KEEP_ALIVE_S = 30
 # What other workers say of this one at a scrape is at most this old; the loop ticks ten times a second.
 _REFRESH_TICKS = 10
-# A connection that was accepted just before the end has this long to deliver its request.
-_LAST_REQUESTS_S = 0.25
+# A connection that was accepted just before the end has this long to begin its first request.
+_FIRST_REQUEST_S = 2.0
 # Once nobody waits for an answer, the engine may take this long to finish what it began for those who left.
 CLOSING_S = 5.0
 _POLL_S = 0.02
@@ -116,7 +116,7 @@ class DrainingServer(uvicorn.Server):
         del sockets
         give_up = time.monotonic() + self.runtime.settings.drain_timeout_s
         await self._listener.close()
-        await asyncio.sleep(_LAST_REQUESTS_S)
+        await self._hear_newcomers(until=min(give_up, time.monotonic() + _FIRST_REQUEST_S))
         for connection in list(self.server_state.connections):
             connection.shutdown()
         while (self.server_state.connections or self.server_state.tasks) and time.monotonic() < give_up:
@@ -130,6 +130,15 @@ class DrainingServer(uvicorn.Server):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.lifespan.shutdown(), CLOSING_S)
             self.closed = True
+
+    async def _hear_newcomers(self, *, until: float) -> None:
+        """Returns once no connection is left that has not begun a request: closed now, it would lose its first one.
+        A connection that is idle after an answer has been told to close, or has been idle since before the end."""
+        while time.monotonic() < until:
+            await asyncio.sleep(_POLL_S)
+            connections = cast("list[H11Protocol]", list(self.server_state.connections))
+            if all(connection.cycle is not None for connection in connections):
+                return
 
     def _protocol(self) -> asyncio.Protocol:
         return GuardedConnection(

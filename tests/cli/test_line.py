@@ -25,7 +25,7 @@ def test_a_trained_run_is_published_evaluated_and_classifies(eabs: Eabs, mnist_f
 
     published = eabs(
         "models", "publish", run, "--data", mnist_folder, "--store", store, "--alias", "production",
-        "--effort", "fast", "--prototypes", "--json",
+        "--effort", "fast", "--prototypes", "--reject-below", 0, "--json",
     )  # fmt: skip
     assert published.code == 0, published.err
     assert json.loads(published.out)["version"] == "1"

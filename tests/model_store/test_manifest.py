@@ -197,7 +197,11 @@ def test_what_is_less_typical_than_the_threshold_is_out_of_distribution() -> Non
     assert calibration(reject_below=0.41).is_out_of_distribution(0, 3.0)
 
 
-@pytest.mark.parametrize("threshold", [0.0, -0.1, 1.0, math.nan])
+def test_a_threshold_of_0_rejects_nothing_however_few_the_scores() -> None:
+    assert not calibration(reject_below=0, scores=[[1.0], []]).is_out_of_distribution(0, 1e9)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.0, math.nan])
 def test_a_threshold_that_is_no_share_is_refused(threshold: float) -> None:
     with pytest.raises(ValidationError, match="reject_below"):
         calibration(reject_below=threshold)
@@ -206,9 +210,9 @@ def test_a_threshold_that_is_no_share_is_refused(threshold: float) -> None:
 @pytest.mark.parametrize(
     ("threshold", "scores", "message"),
     [
-        (0.2, [[1.0, 2.0, 2.0, 3.0]], "expected more than 0.2, .* the 4 scores of class 0 can give, got 0.2"),
-        (0.3, SCORES, "expected more than 0.333, .* the 2 scores of class 1 can give, got 0.3"),
-        (0.99, [[1.0], []], "expected more than 1, .* the 0 scores of class 1 can give"),
+        (0.2, [[1.0, 2.0, 2.0, 3.0]], "expected 0, or more than 0.2, .* the 4 scores of class 0 can give, got 0.2"),
+        (0.3, SCORES, "expected 0, or more than 0.333, .* the 2 scores of class 1 can give, got 0.3"),
+        (0.99, [[1.0], []], "expected 0, or more than 1, .* the 0 scores of class 1 can give"),
     ],
 )
 def test_a_threshold_that_no_image_of_a_class_could_fall_below_is_refused(

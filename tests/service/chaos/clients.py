@@ -14,7 +14,7 @@ import numpy as np
 from service.images.served_image import identity_of
 from tests.service.pictures import huge_png, png, random_pixels
 
-IMAGES = 400
+IMAGES = 300
 KEY = "eabs_chaos"
 
 
@@ -198,7 +198,7 @@ async def leaving(target: Target, dice: random.Random) -> Answer:
     """Asks for something long, and hangs up while it is worked on."""
     file = png(random_pixels(dice.randrange(10**9)))
     _, writer = await asyncio.open_connection("127.0.0.1", target.port)
-    writer.write(_head(file, query="?effort=thorough") + file)
+    writer.write(_head(file, query="?effort=standard") + file)
     await asyncio.sleep(dice.random() * 0.03)
     writer.transport.abort()
     return Answer("vanishing", 0)

@@ -30,7 +30,8 @@ from tests.service.running_server import free_port, wait_until_ready
 REQUESTS = 10_000
 REHEARSAL = 1_500
 CLIENTS = 200
-SECONDS = 240
+SECONDS = 400
+LOOP_THREADS = 6  # which asyncio's own executor starts when it first needs them
 TOLERANCE = 1e-3  # relative, of a score: batches of other sizes add in another order
 
 
@@ -148,6 +149,7 @@ def check_results(answers: list[Answer], expected: dict[tuple[str, str], Scores]
     return count
 
 
+@pytest.mark.timeout(600)
 def test_ten_thousand_requests_of_all_kinds_leave_the_server_as_it_was(watched: Watched, store_root: Path) -> None:
     pictures = make_pictures()
     expected = expected_scores(store_root, pictures)
@@ -177,7 +179,7 @@ def test_ten_thousand_requests_of_all_kinds_leave_the_server_as_it_was(watched: 
 
     assert after["tasks"] == before["tasks"]
     assert after["files"] <= before["files"]
-    assert after["threads"] <= before["threads"]
+    assert after["threads"] <= before["threads"] + LOOP_THREADS
     assert after["objects"] - before["objects"] < REQUESTS / 2
     assert after["memory"] - before["memory"] < 32 * 2**20
 
