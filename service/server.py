@@ -48,6 +48,7 @@ class DrainingServer(uvicorn.Server):
         *,
         listen_at_once: bool,
         on_ready: Callable[[], None],
+        ends_for_all: Callable[[], bool],
     ) -> None:
         super().__init__(config)
         self.servers = []
@@ -58,6 +59,7 @@ class DrainingServer(uvicorn.Server):
         self._listener = Listener(sockets, self._protocol)
         self._listen_at_once = listen_at_once
         self._on_ready = on_ready
+        self._ends_for_all = ends_for_all
         self._was_ready = False
         self._leave_at: float | None = None
 
@@ -115,7 +117,7 @@ class DrainingServer(uvicorn.Server):
         """Stops listening, answers what was accepted while the time to drain lasts, ends the application."""
         del sockets
         give_up = time.monotonic() + self.runtime.settings.drain_timeout_s
-        await self._listener.close()
+        await self._listener.close(for_all=self._ends_for_all())
         await self._hear_newcomers(until=min(give_up, time.monotonic() + _FIRST_REQUEST_S))
         for connection in list(self.server_state.connections):
             connection.shutdown()
@@ -157,6 +159,7 @@ def make_server(
     *,
     listen_at_once: bool = True,
     on_ready: Callable[[], None] = lambda: None,
+    ends_for_all: Callable[[], bool] = lambda: True,
 ) -> DrainingServer:
     """A server for an application of `create_app`, not started yet.
 
@@ -166,6 +169,7 @@ def make_server(
         sockets: where to listen instead; they listen already.
         listen_at_once: whether connections are accepted before the models are loaded.
         on_ready: called once they are.
+        ends_for_all: whether, at its end, no other process goes on to accept from the sockets.
 
     Raises:
         CannotListen: the settings' address is not to be had.
@@ -182,4 +186,6 @@ def make_server(
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
     sockets = bind(settings.host, settings.port) if sockets is None else sockets
-    return DrainingServer(config, app.state.runtime, sockets, listen_at_once=listen_at_once, on_ready=on_ready)
+    return DrainingServer(
+        config, app.state.runtime, sockets, listen_at_once=listen_at_once, on_ready=on_ready, ends_for_all=ends_for_all
+    )

@@ -13,11 +13,21 @@ class Group:
     def __init__(self, context: SpawnContext, workers: int) -> None:
         self._loaded = context.RawArray("b", workers)
         self._open = context.RawValue("b", 0)
+        self._ending = context.RawValue("b", 0)
 
     @property
     def is_open(self) -> bool:
         """Whether all workers have been loaded at the same time once."""
         return bool(self._open.value)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether all workers are to end, not one alone."""
+        return bool(self._ending.value)
+
+    def end(self) -> None:
+        """Notes that all workers are to end, before they are told."""
+        self._ending.value = 1
 
     @property
     def serving(self) -> bool:

@@ -2,14 +2,23 @@
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import socket
+import struct
 from collections.abc import Callable, Sequence
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _PAUSE_S = 1.0
+# How long a connection whose beginning was let in may take to be made.
+_HANDSHAKE_S = 0.05
+
+# Linux's SO_ATTACH_FILTER, and a filter for it that drops the segments which begin a connection: load byte 13 of the
+# TCP header; has it the bit SYN? then keep 0 bytes of the segment, otherwise all.
+_SO_ATTACH_FILTER = 26
+_WITHOUT_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 
 
 class CannotListen(Exception):  # noqa: N818 -- reads as what happened
@@ -48,6 +57,20 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
+def let_nobody_in(listener: socket.socket) -> None:
+    """Lets no more connections begin on a socket, of whichever process; those that have begun wait to be accepted.
+
+    A socket that is closed resets what waits in its queue, also what came after one last look. Who tries to connect
+    tries again a second later, and is refused then if the socket is closed. Where this cannot be had, nothing is done.
+    """
+    program = b"".join(struct.pack("HBBI", *instruction) for instruction in _WITHOUT_SYN)
+    buffer = ctypes.create_string_buffer(program)
+    with contextlib.suppress(OSError):
+        listener.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_WITHOUT_SYN), ctypes.addressof(buffer))
+        )
+
+
 class Listener:
     """Accepts connections, one each time that the event loop comes around.
 
@@ -67,12 +90,21 @@ class Listener:
         for listener in self._sockets:
             self._resume(listener)
 
-    async def close(self) -> None:
-        """Accepts what has come so far, and nothing after."""
+    async def close(self, *, for_all: bool = True) -> None:
+        """Accepts what has come so far, and nothing after.
+
+        Args:
+            for_all: whether no other process goes on to accept from these sockets.
+        """
         loop = asyncio.get_running_loop()
         listening, self.listening = self.listening, False
         for listener in self._sockets:
             loop.remove_reader(listener)
+            if for_all:
+                let_nobody_in(listener)
+        if for_all:
+            await asyncio.sleep(_HANDSHAKE_S)
+        for listener in self._sockets:
             with contextlib.suppress(OSError):  # no file descriptor is left for those that still wait
                 while listening and self._accept_one(listener):
                     pass

@@ -127,6 +127,7 @@ class Supervisor:
                 # What connects after the workers have stopped to listen is refused, instead of left waiting.
                 for listener in self._sockets:
                     listener.close()
+                self._group.end()
                 self._send(signal.SIGTERM)
             else:
                 self._kill_at = time.monotonic() + _KILL_AFTER_ORDER_S

@@ -63,16 +63,18 @@ def run_worker(settings: Settings, sockets: Sequence[socket.socket], membership:
         sockets,
         listen_at_once=not membership.group.is_open,
         on_ready=lambda: membership.group.note(membership.number, loaded=True),
+        ends_for_all=lambda: membership.group.is_ending,
     )
-    threading.Thread(target=_drain_without_supervisor, daemon=True).start()
+    threading.Thread(target=_drain_without_supervisor, args=(membership.group,), daemon=True).start()
     actions = {signal.SIGTERM: lambda running, _: running.drain(), END_AT_ONCE: Running.end}
     sys.exit(Running(server).run(actions))
 
 
-def _drain_without_supervisor() -> None:
+def _drain_without_supervisor(group: Group) -> None:
     """A worker that nobody would end any more would keep the port."""
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:
         supervisor.join()
         logger.error("the supervisor is gone: this worker drains")
+        group.end()
         os.kill(os.getpid(), signal.SIGTERM)

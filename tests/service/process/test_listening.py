@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from service.process import listening
-from service.process.listening import CannotListen, Listener, bind, url_of
+from service.process.listening import CannotListen, Listener, bind, let_nobody_in, url_of
 
 
 class Greeting(asyncio.Protocol):
@@ -55,6 +55,22 @@ def test_what_has_connected_before_the_listener_closes_is_served_and_nothing_aft
         return received
 
     assert asyncio.run(run()) == [b"hello"] * 20
+
+
+def test_where_nobody_is_let_in_any_more_those_who_wait_still_are() -> None:
+    (listener,) = bind("127.0.0.1", 0)
+    address = listener.getsockname()
+    with listener, socket.create_connection(address) as early:
+        let_nobody_in(listener)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(address, timeout=0.2)
+        accepted, _ = listener.accept()
+        with accepted:
+            early.sendall(b"hello")
+            accepted.settimeout(30)
+            assert accepted.recv(16) == b"hello"
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 class Exhausted(socket.socket):
