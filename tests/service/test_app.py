@@ -95,7 +95,8 @@ def test_the_openapi_description_names_bodies_answers_and_errors(starting: FastA
         "image/jpeg",
         "image/webp",
     }
-    assert {"200", "400", "404", "413", "415", "422", "429", "500", "503", "504"} == set(classify["responses"])
+    statuses = {"200", "400", "401", "403", "404", "413", "415", "422", "429", "500", "503", "504"}
+    assert statuses == set(classify["responses"])
     assert "application/problem+json" in classify["responses"]["429"]["content"]
 
 

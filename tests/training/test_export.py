@@ -36,7 +36,7 @@ def test_calibration_scores_are_the_own_scores_of_each_class_in_order() -> None:
 
 def test_a_threshold_that_the_images_of_a_class_are_too_few_for_is_refused() -> None:
     scores = torch.tensor([[3.0, 9.0], [1.0, 8.0], [7.0, 2.0]])
-    with pytest.raises(ValueError, match=r"expected more than 0.5, .* the 1 scores of class 1 can give"):
+    with pytest.raises(ValueError, match=r"expected 0, or more than 0.5, .* the 1 scores of class 1 can give"):
         calibrate(scores, torch.tensor([0, 0, 1]), reject_below=0.4)
 
 
