@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tarfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -52,7 +53,7 @@ def download(file: OfficialFile, folder: Path, report: Report, *, patience: Pati
 
     What arrived before a break is kept in `<name>.part` and asked for no more, in this call or a later one, as long as
     the server still has the same file. The file gets its name when its hash is right; where none is published, when
-    it is a complete zip archive.
+    it is an archive.
 
     Raises:
         DownloadError: no URL has it, or it cannot be written.
@@ -193,4 +194,5 @@ def _wrong(path: Path, file: OfficialFile) -> str | None:
         with path.open("rb") as stream:
             found = hashlib.file_digest(stream, "md5").hexdigest()
         return None if found == file.md5 else f"expected a file of md5 {file.md5}, got {found}"
-    return None if zipfile.is_zipfile(path) else "expected a zip archive, got something else"
+    archive = tarfile.is_tarfile(path) if ".tar." in file.name else zipfile.is_zipfile(path)
+    return None if archive else "expected an archive, got something else"

@@ -48,6 +48,7 @@ _GTSRB_AT = (
     "https://benchmark.ini.rub.de/Dataset/",
 )
 _BTSC_AT = "https://btsd.ethz.ch/shareddata/BelgiumTSC/"
+_DFG_AT = "https://data.vicos.si/skokec/villard/"
 
 _MNIST = (
     _idx(
@@ -122,14 +123,19 @@ _BTSC = tuple(
     for name in ("BelgiumTSC_Training.zip", "BelgiumTSC_Testing.zip")
 )
 
+_DFG = tuple(OfficialFile(name, _at(name, _DFG_AT)) for name in ("DFG-tsd-annot-json.zip", "JPEGImages.tar.bz2"))
+
 OFFICIAL_FILES: dict[str, dict[str, tuple[OfficialFile, ...]]] = {
     "mnist": {"": _MNIST},
     "fashion_mnist": {"": _FASHION_MNIST},
     "svhn": {"": _SVHN},
     "gtsrb": {"": _GTSRB},
-    "supertraffic10": {"gtsrb": _GTSRB, "btsc": _BTSC},
+    "supertraffic10": {"gtsrb": _GTSRB, "btsc": _BTSC, "dfg": _DFG},
 }
 """What every data set is read from, by the folder that it lies in; "" is the data set's own."""
+
+OPTIONAL_FOLDERS = frozenset({"dfg"})
+"""What a data set goes without where the folder is not there."""
 
 OFFICIAL_COUNTS = {"mnist": (60_000, 10_000), "fashion_mnist": (60_000, 10_000), "svhn": (73_257, 26_032)}
 """Training and test images of the whole set, where the reader leaves none out."""

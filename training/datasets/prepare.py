@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training.datasets.dataset import DatasetError
 from training.datasets.load import read_official_files
-from training.datasets.official_files import OFFICIAL_COUNTS, OFFICIAL_FILES, OfficialFile
+from training.datasets.official_files import OFFICIAL_COUNTS, OFFICIAL_FILES, OPTIONAL_FOLDERS, OfficialFile
 from training.datasets.prepared_file import Description, write_prepared
 from training.datasets.source_files import SourceFiles
 from training.datasets.verification import verify
@@ -30,6 +30,8 @@ def missing_files(name: str, folder: Path) -> list[MissingFile]:
         raise DatasetError(f"data set {name!r} has no official files: expected one of {', '.join(OFFICIAL_FILES)}")
     missing = []
     for subfolder, official in OFFICIAL_FILES[name].items():
+        if subfolder in OPTIONAL_FOLDERS and not (folder / subfolder).is_dir():
+            continue
         files = SourceFiles(folder).below(subfolder)
         absent = [file for file in official if not any(files.has(one) for one in (file.name, *file.instead))]
         # Where some lie together with other sets' files already, the rest of them belongs there too.

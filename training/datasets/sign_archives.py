@@ -49,6 +49,20 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise DatasetError(f"{path}: not a complete zip archive: {error}") from error
 
 
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The content of the member `name`.
+
+    Raises:
+        DatasetError: there is none, or it is damaged.
+    """
+    try:
+        return archive.read(name)
+    except KeyError as error:
+        raise DatasetError(f"{archive.filename}: expected the member {name}, got none") from error
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(f"{archive.filename}: {name} cannot be unpacked: {error}") from error
+
+
 def read_annotations(archive: zipfile.ZipFile, name: str) -> list[Row]:
     """The lines of the annotation file `name`.
 
@@ -56,7 +70,7 @@ def read_annotations(archive: zipfile.ZipFile, name: str) -> list[Row]:
         DatasetError: there is none, or it has another format.
     """
     try:
-        lines = csv.DictReader(io.StringIO(_member(archive, name).decode("ascii")), delimiter=";")
+        lines = csv.DictReader(io.StringIO(read_member(archive, name).decode("ascii")), delimiter=";")
         return [Row(line["Filename"], int(line["Width"]), int(line["Height"]), int(line["ClassId"])) for line in lines]
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise DatasetError(
@@ -84,7 +98,7 @@ def read_picture(archive: zipfile.ZipFile, name: str) -> Image.Image:
     Raises:
         DatasetError: there is none, or it is no complete PPM image.
     """
-    data = _member(archive, name)
+    data = read_member(archive, name)
     try:
         with Image.open(io.BytesIO(data), formats=("PPM",)) as image:
             return image.convert("RGB")
@@ -106,12 +120,3 @@ def split_of_signs(source: str, images: list[np.ndarray], labels: list[int], *, 
     """
     pixels = np.stack(images) if images else np.empty((0, 3, SIDE, SIDE), np.uint8)
     return split_from_arrays(source, pixels, np.array(labels, np.int64), classes=classes)
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    try:
-        return archive.read(name)
-    except KeyError as error:
-        raise DatasetError(f"{archive.filename}: expected the member {name}, got none") from error
-    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(f"{archive.filename}: {name} cannot be unpacked: {error}") from error

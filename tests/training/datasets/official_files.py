@@ -1,6 +1,8 @@
 """Small files in the official formats, for tests: every sign and digit is a picture of one colour."""
 
 import io
+import json
+import tarfile
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +74,55 @@ def write_btsc(folder: Path, train: list[Sign], test: list[Sign]) -> None:
                 members[f"{part}/{label:05d}/{index:05d}_00000.ppm"] = sign.ppm()
             members[f"{part}/{label:05d}/GT-{label:05d}.csv"] = "\r\n".join(rows).encode()
         write_zip(folder / f"{file}.zip", members)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A sign in a photograph: a category, and (left, top, width, height) in pixels."""
+
+    category: str
+    box: tuple[float, float, float, float]
+    colour: tuple[int, int, int] = (200, 0, 0)
+    ignore: bool = False
+
+
+def write_dfg(folder: Path, train: list[list[Box]], test: list[list[Box]], size: tuple[int, int] = (200, 100)) -> None:
+    """The two archives: a photograph of `size` (width, height) for each list of signs, in grey around them."""
+    members: dict[str, bytes] = {}
+    photographs: dict[str, bytes] = {}
+    for part, signs in (("train", train), ("test", test)):
+        categories = sorted({sign.category for one in signs for sign in one})
+        coco: dict[str, list[dict[str, object]]] = {
+            "images": [],
+            "categories": [{"id": index, "name": name} for index, name in enumerate(categories)],
+            "annotations": [],
+        }
+        for index, one in enumerate(signs):
+            name = f"{part}-{index:07d}.jpg"
+            coco["images"].append({"id": index, "file_name": name, "width": size[0], "height": size[1]})
+            photograph = Image.new("RGB", size, (128, 128, 128))
+            for sign in one:
+                left, top, width, height = sign.box
+                photograph.paste(sign.colour, (round(left), round(top), round(left + width), round(top + height)))
+                category = categories.index(sign.category)
+                flags = {"ignore": sign.ignore, "iscrowd": 0}
+                coco["annotations"].append(
+                    {"image_id": index, "category_id": category, "bbox": list(sign.box), "area": width * height} | flags
+                )
+            file = io.BytesIO()
+            photograph.save(file, "JPEG", quality=95, subsampling=0)
+            photographs[name] = file.getvalue()
+        members[f"DFG-tsd-annot-json/{part}.json"] = json.dumps(coco).encode()
+    write_zip(folder / "DFG-tsd-annot-json.zip", members)
+    write_photographs(folder / "JPEGImages.tar.bz2", photographs)
+
+
+def write_photographs(path: Path, photographs: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w:bz2") as archive:
+        for name, data in photographs.items():
+            member = tarfile.TarInfo(f"JPEGImages/{name}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
 
 
 def btsc_arrays(train: list[Sign], test: list[Sign]) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@ import hashlib
 import io
 import random
 import socket
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,18 +171,24 @@ def test_a_folder_that_cannot_be_written_is_named(server: FileServer, tmp_path: 
         get(official(f"{server.url}/a.gz"), tmp_path / "file")
 
 
-def test_without_a_published_hash_a_page_is_no_archive(server: FileServer, tmp_path: Path) -> None:
-    server.files["/signs.zip"] = b"<!DOCTYPE html>Please log in" * 1000
-    file = OfficialFile("signs.zip", (f"{server.url}/signs.zip",))
-    with pytest.raises(DownloadError, match="expected a zip archive, got something else"):
+@pytest.mark.parametrize("name", ["signs.zip", "photographs.tar.bz2"])
+def test_without_a_published_hash_a_page_is_no_archive(server: FileServer, tmp_path: Path, name: str) -> None:
+    server.files[f"/{name}"] = b"<!DOCTYPE html>Please log in" * 1000
+    file = OfficialFile(name, (f"{server.url}/{name}",))
+    with pytest.raises(DownloadError, match="expected an archive, got something else"):
         download(file, tmp_path, lambda *_: None, patience=PATIENT)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_published_hash_an_archive_is_taken(server: FileServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["signs.zip", "photographs.tar.bz2"])
+def test_without_a_published_hash_an_archive_is_taken(server: FileServer, tmp_path: Path, name: str) -> None:
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as members:
-        members.writestr("Readme.txt", "BelgiumTSC")
-    server.files["/signs.zip"] = archive.getvalue()
-    file = OfficialFile("signs.zip", (f"{server.url}/signs.zip",))
+    if name == "signs.zip":
+        with zipfile.ZipFile(archive, "w") as members:
+            members.writestr("Readme.txt", "BelgiumTSC")
+    else:
+        with tarfile.open(fileobj=archive, mode="w:bz2") as photographs:
+            photographs.addfile(tarfile.TarInfo("JPEGImages"))
+    server.files[f"/{name}"] = archive.getvalue()
+    file = OfficialFile(name, (f"{server.url}/{name}",))
     assert download(file, tmp_path, lambda *_: None).read_bytes() == archive.getvalue()

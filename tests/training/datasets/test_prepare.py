@@ -77,6 +77,11 @@ def test_where_some_files_of_a_part_lie_the_rest_belongs_too(tmp_path: Path) -> 
     assert missing("supertraffic10", tmp_path) == {"gtsrb": {"GTSRB_Final_Test_GT.zip"}, "btsc": BTSC_ZIPS}
 
 
+def test_slovenian_signs_are_missing_only_where_their_folder_is(tmp_path: Path) -> None:
+    (tmp_path / "dfg").mkdir()
+    assert missing("supertraffic10", tmp_path)["dfg"] == {"DFG-tsd-annot-json.zip", "JPEGImages.tar.bz2"}
+
+
 @pytest.mark.parametrize("name", ["cifar", "folder"])
 def test_a_set_without_official_files_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=f"data set '{name}' has no official files: expected one of mnist"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.datasets.official_files import Sign, btsc_arrays, write_btsc, write_gtsrb
+from tests.training.datasets.official_files import Box, Sign, btsc_arrays, write_btsc, write_dfg, write_gtsrb
 from training.datasets import CLASS_LABELS, DatasetError, load_dataset
 
 GTSRB_IDS = (1, 2, 4, 5, 9, 10, 12, 13, 25, 38)
@@ -79,3 +79,26 @@ def test_belgian_signs_are_the_same_from_the_official_archives(folder: Path) -> 
     after = load_dataset("supertraffic10", folder)
     assert torch.equal(after.train.images, before.train.images)
     assert torch.equal(after.test.labels, before.test.labels)
+
+
+def test_slovenian_signs_join_the_class_of_the_same_meaning_where_they_are_there(folder: Path) -> None:
+    meanings = {
+        "II-30-30": "Speed limit 30 km/h",
+        "II-30-50": "Speed limit 50 km/h",
+        "II-30-70": "Speed limit 70 km/h",
+        "II-28": "No passing",
+        "III-3": "Priority road",
+        "II-1": "Yield",
+        "I-19": "Road work",
+        "II-47": "Keep right",
+    }
+    others = [Box("II-30-40", (20, 20, 50, 50)), Box("III-1", (90, 20, 50, 50))]
+    signs = [*([Box(category, (20, 20, 50, 50))] for category in meanings), others]
+    before = load_dataset("supertraffic10", folder)
+    (folder / "dfg").mkdir()
+    write_dfg(folder / "dfg", signs, signs)
+    dataset = load_dataset("supertraffic10", folder)
+    for split, without in ((dataset.train, before.train), (dataset.test, before.test)):
+        assert torch.equal(split.images[: len(without)], without.images)
+        assert [dataset.labels[label] for label in split.labels[len(without) :]] == list(meanings.values())
+    assert len(dataset.sources) == 6
