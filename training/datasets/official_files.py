@@ -43,10 +43,7 @@ _FASHION_AT = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
 _SVHN_AT = "http://ufldl.stanford.edu/housenumbers/"
-_GTSRB_AT = (
-    "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/",
-    "https://benchmark.ini.rub.de/Dataset/",
-)
+_GTSRB_AT = "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/"
 _BTSC_AT = "https://btsd.ethz.ch/shareddata/BelgiumTSC/"
 _DFG_AT = "https://data.vicos.si/skokec/villard/"
 
@@ -110,7 +107,7 @@ _SVHN = (
 )
 
 _GTSRB = tuple(
-    OfficialFile(name, _at(name, *_GTSRB_AT), md5)
+    OfficialFile(name, _at(name, _GTSRB_AT), md5)
     for name, md5 in (
         ("GTSRB_Final_Training_Images.zip", "f33fd80ac59bff73c82d25ab499e03a3"),
         ("GTSRB_Final_Test_Images.zip", "c7e4e6327067d32654124b0fe9e82185"),

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,14 @@ def test_every_file_has_a_place_that_ends_in_its_name(name: str) -> None:
     for file in official_files(name):
         assert file.urls
         assert all(url.startswith("http") and url.endswith(f"/{file.name}") for url in file.urls)
+
+
+@pytest.mark.parametrize("name", OFFICIAL_FILES)
+def test_every_place_is_in_the_documents(name: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text()
+    for file in official_files(name):
+        assert f"`{file.name}`" in page
+        assert all(f"`{url.removesuffix(file.name)}`" in page for url in file.urls)
 
 
 @pytest.mark.parametrize("name", OFFICIAL_FILES)
