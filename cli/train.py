@@ -10,11 +10,13 @@ import typer
 from cli.console import fail, print_json, progress_bar, stderr
 from training.datasets import FOLDER, DatasetError, FolderOptions, Mode, load_dataset
 from training.loop import Progress, Trainer
+from training.parallel.processes import started_by_torchrun
 from training.recipe import Precision, recipe_for
 from training.run_folder import RunError
 
 
 def train(
+    context: typer.Context,
     dataset: Annotated[
         str, typer.Option(help="mnist, fashion_mnist, svhn, gtsrb, supertraffic10, or folder: your own.")
     ],
@@ -44,7 +46,10 @@ def train(
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves it to PyTorch.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the last validation as JSON.")] = False,
 ) -> None:
-    """Train a model, with regular checkpoints, a CSV log and TensorBoard curves in the run folder."""
+    """Train a model, with regular checkpoints, a CSV log and TensorBoard curves in the run folder.
+
+    Started by torchrun, every process trains with its part of each batch, and the first one writes.
+    """
     if threads:
         torch.set_num_threads(threads)
     overrides: dict[str, Any] = {
@@ -61,10 +66,16 @@ def train(
         recipe = replace(recipe, seed=seed, **{k: v for k, v in overrides.items() if v is not None})
         if inference_aware is not None:
             recipe = replace(recipe, objective=replace(recipe.objective, rival_search=inference_aware))
-        trainer = Trainer(data_set, recipe, out, device=_device(device), checkpoint_seconds=checkpoint_seconds)
+        processes, own_device = context.with_resource(started_by_torchrun(_device(device)))
+        trainer = Trainer(
+            data_set, recipe, out, device=own_device, checkpoint_seconds=checkpoint_seconds, processes=processes
+        )
         resumed_at = trainer.resume()
     except (DatasetError, RunError, ValueError, RuntimeError) as error:
         fail(str(error), usage=True)
+    if not processes.first:
+        trainer.run()
+        return
     if resumed_at:
         stderr.print(f"resuming {out} at step {resumed_at} of {trainer.steps}")
     last: dict[str, Any] = {"step": resumed_at, "steps": trainer.steps}

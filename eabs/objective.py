@@ -4,6 +4,7 @@ The encoder and the decoders descend (5) with the discriminator held still; the 
 own loss with the latents held still.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -56,7 +57,7 @@ def pairwise_costs(images: Tensor, reconstructions: Tensor) -> Tensor:
         (B, N, K): entry (i, j, k) is ||x_i - G_k(z_j)||_2^2.
     """
     x = images.flatten(1)
-    g = reconstructions.flatten(2).float()
+    g = reconstructions.flatten(2).to(x.dtype)
     # The squares cancel: half precision would leave nothing of a small cost.
     with torch.autocast(x.device.type, enabled=False):
         products = (x @ g.flatten(0, 1).T).view(len(x), *g.shape[:2])
@@ -64,7 +65,12 @@ def pairwise_costs(images: Tensor, reconstructions: Tensor) -> Tensor:
 
 
 def autoencoder_objective(
-    model: EABS, images: Tensor, labels: Tensor, noise: Tensor, weights: ObjectiveWeights
+    model: EABS,
+    images: Tensor,
+    labels: Tensor,
+    noise: Tensor,
+    weights: ObjectiveWeights,
+    collect: Callable[[Tensor], Tensor] = lambda part: part,
 ) -> ObjectiveTerms:
     """Objective (5) of the encoder and the decoders.
 
@@ -74,6 +80,8 @@ def autoencoder_objective(
         labels: (B,) int64.
         noise: (B, M) standard normal, for the reparameterised sample.
         weights: beta, gamma and the additions.
+        collect: the reconstructions (N, K, C, H, W) of the whole mini-batch, of which these B images are a part, from
+            those of this part (B, K, C, H, W).
     """
     mean, log_variance = model.encoder(images)
     latents = sample(mean, log_variance, noise)
@@ -85,7 +93,7 @@ def autoencoder_objective(
     total = reconstruction + weights.beta * adversarial + weights.gamma * discriminative
     rival = torch.zeros((), device=images.device)
     if weights.rival_search > 0:
-        rival = _rival_search_loss(images, labels, reconstructions, costs)
+        rival = _rival_search_loss(images, labels, collect(reconstructions), costs)
         total = total + weights.rival_search * rival
     return ObjectiveTerms(
         total=total,

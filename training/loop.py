@@ -1,4 +1,4 @@
-"""The training loop, Algorithm 1 of Ju & Wagner (AISec 2020).
+"""The training loop, Algorithm 1 of Ju & Wagner (AISec 2020), in one process or in several that share every batch.
 
 Every random draw of a step comes from a seed made of the run's seed and the step's number, and every epoch's order
 from the epoch's: a resumed run needs no generator state to repeat what an undisturbed one does, bit for bit.
@@ -7,7 +7,7 @@ from the epoch's: a resumed run needs no generator state to repeat what an undis
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,10 +18,13 @@ from eabs.networks import EABS
 from eabs.objective import ObjectiveTerms, autoencoder_objective, discriminator_objective
 from training.architectures import architecture_for
 from training.datasets import Dataset, Split, holdout, to_unit_range
+from training.parallel.layers import share_batches
+from training.parallel.processes import Processes
 from training.recipe import Recipe
 from training.run_folder import (
     Checkpoint,
     RunDescription,
+    RunError,
     RunFolder,
     optimizer_tensors,
     restore_optimizer,
@@ -30,6 +33,8 @@ from training.run_folder import (
 from training.validation import Validation, validate
 
 _ADAM_BETAS = (0.9, 0.999)
+_LOSSES = ("total", "reconstruction", "adversarial", "discriminative", "rival")
+_MEANS = (*_LOSSES, "encoder_accuracy")
 
 
 @dataclass(frozen=True)
@@ -50,14 +55,27 @@ class Trainer:
     """One run: the networks, their two optimisers, the data, and the folder that it is kept in."""
 
     def __init__(
-        self, dataset: Dataset, recipe: Recipe, out: Path, *, device: torch.device, checkpoint_seconds: float = 60.0
+        self,
+        dataset: Dataset,
+        recipe: Recipe,
+        out: Path,
+        *,
+        device: torch.device,
+        checkpoint_seconds: float = 60.0,
+        processes: Processes | None = None,
     ) -> None:
         """Starts or joins the run in `out`, with a checkpoint every `checkpoint_seconds` and after every epoch.
 
+        Of several `processes` each has its part of every batch; the first one alone writes to `out`, which all must
+        be able to read.
+
         Raises:
             RunError: `out` holds a run of something else.
-            ValueError: the training split is smaller than a batch.
+            ValueError: the training split is smaller than a batch, or a batch cannot be shared equally.
         """
+        self.processes = processes or Processes()
+        if recipe.batch % self.processes.count:
+            raise ValueError(f"batch: expected a multiple of the {self.processes.count} processes, got {recipe.batch}")
         kept, held_out = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
         if len(kept) < recipe.batch:
             raise ValueError(f"batch: expected at most the {len(kept)} training images, got {recipe.batch}")
@@ -67,9 +85,15 @@ class Trainer:
         self.train = kept.to(device)
         self.validation = held_out.to(device)
         self.folder = RunFolder(out)
-        self.folder.create(RunDescription.of(dataset, recipe, train_images=len(kept), validation_images=len(held_out)))
+        description = RunDescription.of(dataset, recipe, train_images=len(kept), validation_images=len(held_out))
+        if not self.processes.first:
+            self.processes.wait()
+        self.folder.create(description)
+        if self.processes.first:
+            self.processes.wait()
         torch.manual_seed(recipe.seed)
         self.model = EABS(architecture_for(dataset)).to(device).train()
+        share_batches(self.model, self.processes)
         self._generators = [*self.model.encoder.parameters(), *self.model.decoders.parameters()]
         self._discriminator = list(self.model.discriminator.parameters())
         self._autoencoder_adam = torch.optim.Adam(self._generators, recipe.learning_rate, _ADAM_BETAS)
@@ -84,21 +108,30 @@ class Trainer:
             torch.backends.cudnn.allow_tf32 = recipe.precision != "float32"
 
     def resume(self) -> int:
-        """Goes on from the folder's newest checkpoint, if there is one; returns the step reached."""
+        """Goes on from the folder's newest checkpoint, if there is one; returns the step reached.
+
+        Raises:
+            RunError: another process has found another checkpoint.
+        """
         checkpoint = self.folder.load()
         if checkpoint is not None:
             self.model.load_state_dict(checkpoint.section("model"))
             restore_optimizer(self._autoencoder_adam, checkpoint.section("autoencoder"))
             restore_optimizer(self._discriminator_adam, checkpoint.section("discriminator"))
             self.step = checkpoint.step
-        self.folder.forget_after(self.step)
+        steps = self.processes.collect(torch.tensor([self.step], device=self.device)).tolist()
+        if len(set(steps)) > 1:
+            raise RunError(f"{self.folder.path}: expected a folder that all processes share, got the steps {steps}")
+        if self.processes.first:
+            self.folder.forget_after(self.step)
         return self.step
 
     def run(self, report: Report = lambda _: None) -> None:
-        """Trains to the end."""
+        """Trains to the end; only the first process validates."""
+        self.processes.follow_first(self.model.state_dict().values())
         saved = time.monotonic()
         order = self._order(self.step // self.steps_per_epoch)
-        with SummaryWriter(str(self.folder.path / "tensorboard"), purge_step=self.step) as board:
+        with self._board() as board:
             while self.step < self.steps:
                 epoch, place = divmod(self.step, self.steps_per_epoch)
                 if place == 0:
@@ -107,7 +140,7 @@ class Trainer:
                 self.step += 1
                 ended = self.step % self.steps_per_epoch == 0
                 validation = None
-                if ended:
+                if ended and board is not None:
                     if (epoch + 1) % self.recipe.validate_every == 0 or self.step == self.steps:
                         validation = self._validate()
                     self._log(board, epoch + 1, terms, validation)
@@ -117,13 +150,20 @@ class Trainer:
                 report(Progress(self.step, self.steps, epoch + 1, terms, validation))
 
     def save(self, validation: Validation | None = None) -> None:
-        """Writes a checkpoint of this moment."""
+        """Writes a checkpoint of this moment, if this is the first process."""
+        if not self.processes.first:
+            return
         tensors = {
             **tensors_of("model", self.model.state_dict()),
             **optimizer_tensors("autoencoder", self._autoencoder_adam),
             **optimizer_tensors("discriminator", self._discriminator_adam),
         }
         self.folder.save(Checkpoint(self.step, tensors, asdict(validation) if validation else {}))
+
+    def _board(self) -> AbstractContextManager[SummaryWriter | None]:
+        if not self.processes.first:
+            return nullcontext()
+        return SummaryWriter(str(self.folder.path / "tensorboard"), purge_step=self.step)
 
     def _order(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(_seed(self.recipe.seed, epoch, stream=1))
@@ -136,21 +176,35 @@ class Trainer:
         images = images + recipe.augmentation_std * torch.randn_like(images)
         noise = torch.randn(len(images), model.architecture.latent, device=self.device)
         prior = torch.randn_like(noise)
+        # Every process draws what one would draw for the whole batch.
+        whole = (images, self.train.labels[indices], noise, prior)
+        images, labels, noise, prior = (self.processes.part(drawn) for drawn in whole)
         self._set_learning_rates()
 
         model.discriminator.requires_grad_(False)
         with self._autocast():
-            terms = autoencoder_objective(model, images, self.train.labels[indices], noise, recipe.objective)
+            terms = autoencoder_objective(
+                model, images, labels, noise, recipe.objective, collect=self.processes.collect
+            )
         self._autoencoder_adam.zero_grad(set_to_none=True)
         terms.total.backward()
+        self.processes.average_gradients(self._generators)
         self._autoencoder_adam.step()
 
         model.discriminator.requires_grad_(True)
         loss = discriminator_objective(model, terms.latents, prior, recipe.objective.beta)
         self._discriminator_adam.zero_grad(set_to_none=True)
         loss.backward()
+        self.processes.average_gradients(self._discriminator)
         self._discriminator_adam.step()
-        return terms
+        return self._of_the_whole_batch(terms)
+
+    def _of_the_whole_batch(self, terms: ObjectiveTerms) -> ObjectiveTerms:
+        """The terms with their means over all processes."""
+        if self.processes.count == 1:
+            return terms
+        means = self.processes.sum(torch.stack([getattr(terms, name).detach().double() for name in _MEANS]))
+        return replace(terms, **dict(zip(_MEANS, means / self.processes.count, strict=True)))
 
     def _set_learning_rates(self) -> None:
         factor = self.recipe.learning_rate_factor(self.step, self.steps_per_epoch)
@@ -178,10 +232,7 @@ class Trainer:
         )
 
     def _log(self, board: SummaryWriter, epoch: int, terms: ObjectiveTerms, validation: Validation | None) -> None:
-        losses = {
-            name: getattr(terms, name).item()
-            for name in ("total", "reconstruction", "adversarial", "discriminative", "rival")
-        }
+        losses = {name: getattr(terms, name).item() for name in _LOSSES}
         found = asdict(validation) if validation else dict.fromkeys(Validation.__dataclass_fields__, "")
         self.folder.log({"step": self.step, "epoch": epoch, **losses, **found})
         for name, value in losses.items():

@@ -1,0 +1,43 @@
+"""Trains a few steps in float64 and writes their losses and the weights' norms; run by torchrun or by itself.
+
+python -m tests.training.parallel.curve DATA RUN FILE
+"""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from training import loop
+from training.datasets import load_dataset
+from training.parallel.processes import started_by_torchrun
+from training.recipe import recipe_for
+
+STEPS = 11
+LOSSES = ("total", "reconstruction", "adversarial", "discriminative", "rival")
+
+
+def main(data: Path, run: Path, file: Path) -> None:
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    loop.to_unit_range = lambda images: images.double() / 255  # type: ignore[assignment]
+    # Five steps an epoch; the learning rate is at its highest in the fifth.
+    recipe = replace(recipe_for("quick", "mnist"), epochs=4, batch=32, warm_up=0.2, validate_every=100)
+    seen: list[dict[str, float]] = []
+
+    def remember(progress: loop.Progress) -> None:
+        seen.append({name: getattr(progress.terms, name).item() for name in LOSSES})
+
+    with started_by_torchrun(torch.device("cpu")) as (processes, device):
+        trainer = loop.Trainer(load_dataset("mnist", data), recipe, run, device=device, processes=processes)
+        trainer.steps = STEPS  # in the middle of an epoch: nothing is validated
+        trainer.run(remember)
+    if processes.first:
+        norms = {name: tensor.double().norm().item() for name, tensor in trainer.model.state_dict().items()}
+        file.write_text(json.dumps({"losses": seen, "norms": norms}))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
