@@ -88,6 +88,9 @@ def classify(
             callback=_in_a_folder, help="Draw the first image beside each class's re-creation of it, as a PNG."
         ),
     ] = None,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="With --input: on the Ray cluster that RAY_ADDRESS names, or a local one.")
+    ] = False,
     store: Store = None,
     device: Device = None,
     as_json: Json = False,
@@ -95,8 +98,8 @@ def classify(
     """Classify image files with a model of the store, in this process."""
     if (source is None) == (not images):
         fail("expected IMAGES or --input, and not both", usage=True)
-    if (source is None) != (output is None) or (overwrite and source is None):
-        fail("--output, --overwrite: expected with --input, and --input with --output", usage=True)
+    if (source is None) != (output is None) or ((overwrite or ray) and source is None):
+        fail("--output, --overwrite, --ray: expected with --input, and --input with --output", usage=True)
     if source is not None and figure is not None:
         fail("--figure: expected none with --input", usage=True)
     if classifier == "finite-bank" and (effort is not None or solver != "quasi-newton"):
@@ -109,7 +112,7 @@ def classify(
     settings = _settings(model, store, device)
     choice = ClassifyChoice(classifier, effort, solver, certified, explain=figure is not None, reject=reject)
     if source is not None and output is not None:
-        classify_in_bulk(source, output, settings, choice=choice, overwrite=overwrite, as_json=as_json)
+        classify_in_bulk(source, output, settings, choice=choice, overwrite=overwrite, on_ray=ray, as_json=as_json)
         return
     files = images or []
     contents = [image.read_bytes() for image in files]

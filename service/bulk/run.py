@@ -1,12 +1,9 @@
 """A whole run: open the input, go on from what is there, score the rest, join the output."""
 
-import asyncio
 import secrets
-from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +11,13 @@ from model_store import LoadedModel, ModelStore
 from service.bulk.errors import InputError
 from service.bulk.parts import open_parts
 from service.bulk.reading import fits
-from service.bulk.scorer import Question, running_scorer
+from service.bulk.scorer import Question
+from service.bulk.session import score_here
 from service.bulk.sources import Source, open_source
 from service.bulk.summary import Summary, summarise
-from service.bulk.table import Row, schema_of, table_of
+from service.bulk.table import schema_of
 from service.choices import ClassifyChoice
 from service.settings import Settings
-
-_BATCHES_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -34,45 +30,11 @@ class Task:
     choice: ClassifyChoice
 
 
-Scored = Callable[[Source, Question, int], Generator[list[Row], None, None]]
-"""Rows of a source's images from an index on, in their order, a batch at a time."""
+Scored = Callable[[Source, Question, int], Generator[Any, None, None]]
+"""Answers to the question about a source's images from an index on: pyarrow tables, in the images' order."""
 
 Progress = Callable[[int, int], None]
 """Is told how many of how many images are done."""
-
-
-def score_here(source: Source, question: Question, start: int) -> Generator[list[Row], None, None]:
-    """Scores in this process, with all its cores, or all its GPUs.
-
-    Raises:
-        InputError: the input is not as announced.
-        BulkError, ServiceError: as `running_scorer` and `Scorer.score` do.
-    """
-    pending: deque[asyncio.Task[list[Row]]] = deque()
-    service = running_scorer(question)
-    # The runner ends first: its thread may be reading an item.
-    with closing(source.items(start)) as items, asyncio.Runner() as runner:
-        scorer = runner.run(service.__aenter__())
-
-        async def step() -> list[Row] | None:
-            while len(pending) < _BATCHES_AHEAD:
-                batch = await asyncio.to_thread(lambda: list(islice(items, scorer.batch)))
-                if not batch:
-                    break
-                pending.append(asyncio.create_task(scorer.score(batch)))
-            return await pending.popleft() if pending else None
-
-        async def end() -> None:
-            for batch in pending:
-                batch.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
-            await service.__aexit__(None, None, None)
-
-        try:
-            while (rows := runner.run(step())) is not None:
-                yield rows
-        finally:
-            runner.run(end())
 
 
 def score_in_bulk(
@@ -91,19 +53,18 @@ def score_in_bulk(
     shape = loaded.manifest.architecture.image
     if source.image_shape is not None and not fits(source.image_shape, shape):
         raise InputError(f"{task.source}: expected images of the model's shape {shape}, got {source.image_shape}")
-    certificate = task.choice.certificate
-    schema = schema_of(labelled=source.labelled, certified=certificate is not None)
+    schema = schema_of(labelled=source.labelled, certified=task.choice.certificate is not None)
     manifest = _manifest(task, source, loaded)
     with open_parts(task.output, manifest, schema, overwrite=overwrite) as parts:
         resumed = parts.rows
         if not parts.done:
-            question = _question(task, loaded, seed=parts.manifest["drawn"]["seed"])
+            question = _question(task, loaded, labelled=source.labelled, seed=parts.manifest["drawn"]["seed"])
             done = resumed
             progress(done, source.count)
             if done < source.count:
                 with closing(scored(source, question, done)) as batches:
                     for rows in batches:
-                        parts.append(table_of(rows, schema))
+                        parts.append(rows)
                         done += len(rows)
                         progress(done, source.count)
             if done != source.count:
@@ -119,14 +80,14 @@ def _load(settings: Settings) -> LoadedModel:
     return ModelStore(settings.store, cache=settings.cache_dir).load(reference.name, reference.version)
 
 
-def _question(task: Task, loaded: LoadedModel, *, seed: int | None) -> Question:
+def _question(task: Task, loaded: LoadedModel, *, labelled: bool, seed: int | None) -> Question:
     """The task for exactly this version, with the noise of this seed where noise is drawn."""
     choice = task.choice
     if choice.certificate is not None and choice.certificate.seed is None:
         choice = replace(choice, certificate=replace(choice.certificate, seed=seed))
     manifest = loaded.manifest
     settings = task.settings.model_copy(update={"models": f"{manifest.name}@{manifest.version}"})
-    return Question(settings, loaded.digest, choice)
+    return Question(settings, loaded.digest, choice, labelled=labelled)
 
 
 def _manifest(task: Task, source: Source, loaded: LoadedModel) -> Mapping[str, Any]:

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from service import use_cases
 from service.bulk.errors import BulkError
 from service.bulk.reading import read_item
 from service.bulk.sources import Item
-from service.bulk.table import Row
+from service.bulk.table import Row, schema_of
 from service.choices import ClassifyChoice
 from service.errors import EngineFailed, ServiceError
 from service.images.served_image import ServedImage
@@ -23,12 +24,18 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about every image: of the first model of the settings, which is the version `digest`. Two machines
-    with the same question give the same answers."""
+    """What is asked about every image: of the first model of the settings, which is the version `digest`. `labelled`
+    says whether the input tells true classes."""
 
     settings: Settings
     digest: str
     choice: ClassifyChoice
+    labelled: bool = False
+
+    @property
+    def schema(self) -> Any:
+        """Of the answers' tables."""
+        return schema_of(labelled=self.labelled, certified=self.choice.certificate is not None)
 
 
 class Scorer:

@@ -53,6 +53,7 @@ def test_another_run_over_the_same_output_fails_unless_told_to(
         ("--input", EXAMPLES, "--output", "nowhere/out.parquet"),
         ("--input", "nowhere", "--output", "out.parquet"),
         ("--overwrite", EXAMPLES / "mnist-7-a.png"),
+        ("--ray", EXAMPLES / "mnist-7-a.png"),
     ],
 )
 def test_a_call_that_makes_no_sense_is_a_usage_error(eabs: Eabs, arguments: tuple[object, ...]) -> None:
@@ -66,12 +67,20 @@ def test_an_input_that_is_none_fails(eabs: Eabs, store: Path, tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
-def test_without_pyarrow_the_extra_is_named(
-    eabs: Eabs, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("missing", "extra", "options"), [("pyarrow", "bulk", []), ("ray", "ray", ["--ray"])])
+def test_the_extra_that_is_missing_is_named(
+    eabs: Eabs,
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: str,
+    extra: str,
+    options: list[str],
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("service.bulk")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    outcome = eabs("classify", "--input", EXAMPLES, "--output", tmp_path / "out.parquet", "--store", store)
+    monkeypatch.setitem(sys.modules, missing, None)
+    command = ("classify", "--input", EXAMPLES, "--output", tmp_path / "out.parquet", "--store", store)
+    outcome = eabs(*command, *options)
     assert outcome.code == 1
-    assert "pip install 'eabs-server[bulk]'" in outcome.err
+    assert f"pip install 'eabs-server[{extra}]'" in outcome.err
