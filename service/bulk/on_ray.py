@@ -34,7 +34,8 @@ def score_on_ray(source: Source, question: Question, start: int) -> Generator[An
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         yield from _tables(source, question, start)
     except (RayError, ConnectionError) as error:
-        raise BulkError(f"Ray: {error}") from error
+        # Of a worker's traceback the last line says what happened.
+        raise BulkError(f"Ray: {str(error).strip().splitlines()[-1]}") from error
 
 
 def _tables(source: Source, question: Question, start: int) -> Generator[Any, None, None]:
