@@ -82,7 +82,15 @@ class LatentInference:
         self.metric = preparation.metric
         self.seed = seed
         self._encoder = model.encoder.eval().requires_grad_(False)
-        self._noise = lru_cache(maxsize=16)(self._draw_noise)
+        latent, device = self.architecture.latent, self.device
+
+        # Not a method: with it the cache would hold this object, which holds the cache, and only a search for garbage
+        # would free a model that nobody needs any more.
+        @lru_cache(maxsize=16)
+        def noise(settings: AdamSettings) -> Tensor:
+            return draw_noise(settings, latent, seed=seed).to(device)
+
+        self._noise = noise
         self._workers = Workers(threads, self.device)
         self._captured: CapturedSteps | None = None
         if self.device.type == "cuda":
@@ -240,6 +248,3 @@ class LatentInference:
         )
         mean, log_variance = both.chunk(2, dim=1)
         return mean, log_variance
-
-    def _draw_noise(self, settings: AdamSettings) -> Tensor:
-        return draw_noise(settings, self.architecture.latent, seed=self.seed).to(self.device)

@@ -20,6 +20,14 @@ _SWITCH_S = 0.0005
 Action = Callable[["Running", signal.Signals], None]
 
 
+def keep_what_is_there() -> None:
+    """Takes all that is in memory out of the garbage collector's sight: what is imported, and once they are loaded the
+    models. To look through it takes a quarter of a second, in which all threads wait. A model that is replaced is freed
+    nevertheless, since no cycle holds it."""
+    gc.collect()
+    gc.freeze()
+
+
 class Running:
     """A server in a process of its own, in its main thread."""
 
@@ -57,8 +65,7 @@ class Running:
         for number in actions:
             signal.signal(number, handle)
         sys.setswitchinterval(_SWITCH_S)
-        # What is imported stays. To look through it for garbage takes a quarter of a second, in which all threads wait.
-        gc.freeze()
+        keep_what_is_there()
         try:
             asyncio.run(self._serve())
         except SystemExit:

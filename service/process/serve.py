@@ -10,7 +10,7 @@ from service.app import create_app
 from service.models.served_model import resolve_devices
 from service.process.listening import bind, url_of
 from service.process.refusal import refuse
-from service.process.running import Running
+from service.process.running import Running, keep_what_is_there
 from service.process.supervisor import Supervisor
 from service.security.exposure import load_keys
 from service.server import make_server
@@ -46,7 +46,7 @@ def _serve_alone(settings: Settings, sockets: Sequence[socket.socket]) -> int:
         else:
             running.drain()
 
-    running = Running(make_server(create_app(settings), settings, sockets))
+    running = Running(make_server(create_app(settings), settings, sockets, on_ready=keep_what_is_there))
     return running.run({signal.SIGTERM: on_signal, signal.SIGINT: on_signal})
 
 

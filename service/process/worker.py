@@ -15,7 +15,7 @@ from service.app import create_app
 from service.models.wishes import Wishes
 from service.process.group import Group
 from service.process.refusal import refuse
-from service.process.running import Running
+from service.process.running import Running, keep_what_is_there
 from service.server import make_server
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
@@ -57,12 +57,17 @@ def run_worker(settings: Settings, sockets: Sequence[socket.socket], membership:
         sys.exit(refuse(error))
     if membership.replaces:
         app.state.runtime.metrics.worker_restarts.inc()
+
+    def on_ready() -> None:
+        keep_what_is_there()
+        membership.group.note(membership.number, loaded=True)
+
     server = make_server(
         app,
         settings,
         sockets,
         listen_at_once=not membership.group.is_open,
-        on_ready=lambda: membership.group.note(membership.number, loaded=True),
+        on_ready=on_ready,
         ends_for_all=lambda: membership.group.is_ending,
     )
     threading.Thread(target=_drain_without_supervisor, args=(membership.group,), daemon=True).start()
