@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from eabs.architecture import Architecture
 from eabs.networks import EABS
 from eabs.objective import ObjectiveWeights
+from training import checkpoint_file
 from training.architectures import ARCHITECTURES
 from training.datasets import CLASS_LABELS, Dataset, FolderOptions, Mode, Split, holdout, load_dataset
 from training.datasets.dataset import LIKE
@@ -148,20 +147,15 @@ class RunFolder:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replaces the newest checkpoint, atomically."""
-        temporary = self._file(_CHECKPOINT + ".tmp")
-        tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
         metadata = {"step": str(checkpoint.step), "metrics": json.dumps(checkpoint.metrics)}
-        save_file(tensors, temporary, metadata)
-        temporary.replace(self._file(_CHECKPOINT))
+        checkpoint_file.save(self._file(_CHECKPOINT), checkpoint.tensors, metadata)
 
     def load(self) -> Checkpoint | None:
         """The newest checkpoint, on the CPU; None before the first."""
-        path = self._file(_CHECKPOINT)
-        if not path.exists():
+        try:
+            tensors, metadata = checkpoint_file.load(self._file(_CHECKPOINT))
+        except FileNotFoundError:
             return None
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         return Checkpoint(int(metadata["step"]), tensors, json.loads(metadata["metrics"]))
 
     def model(self) -> EABS:

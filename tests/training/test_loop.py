@@ -82,10 +82,13 @@ def test_a_run_killed_without_warning_resumes_to_the_numbers_of_an_undisturbed_o
     for past in (2, 7):  # in the middle of the first epoch, then of the second
         process = subprocess.Popen(command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
-        while step_of(killed) < past and time.monotonic() < deadline:
-            time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        try:
+            while step_of(killed) < past and time.monotonic() < deadline:
+                time.sleep(0.02)
+        finally:
+            os.kill(process.pid, signal.SIGKILL)
+            ended_by = process.wait()
+        assert ended_by == -signal.SIGKILL
         assert past <= step_of(killed) < 15
     subprocess.run(command(killed), check=True, capture_output=True)
 

@@ -16,12 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from eabs.prototypes import PrototypeBank
+from training import checkpoint_file
 from training.datasets import Split, to_unit_range
 from training.prototypes.recipe import PrototypeRecipe
 
@@ -91,13 +90,12 @@ class PrototypeTrainer:
         """Goes on from the checkpoint, if it is of this recipe; returns how many epochs it has done."""
         if self._checkpoint is None or not self._checkpoint.exists():
             return 0
-        with safe_open(self._checkpoint, framework="pt") as file:
-            metadata = file.metadata()
-            if json.loads(metadata["recipe"]) != asdict(self.recipe):
-                raise ValueError(f"{self._checkpoint} is of another recipe: {metadata['recipe']}")
-            self._points, self._offsets = file.get_tensor("points"), file.get_tensor("offsets")
-            self._velocities = [file.get_tensor("velocity.points"), file.get_tensor("velocity.offsets")]
-            self._averages = [file.get_tensor("average.points"), file.get_tensor("average.offsets")]
+        tensors, metadata = checkpoint_file.load(self._checkpoint)
+        if json.loads(metadata["recipe"]) != asdict(self.recipe):
+            raise ValueError(f"{self._checkpoint} is of another recipe: {metadata['recipe']}")
+        self._points, self._offsets = tensors["points"], tensors["offsets"]
+        self._velocities = [tensors["velocity.points"], tensors["velocity.offsets"]]
+        self._averages = [tensors["average.points"], tensors["average.offsets"]]
         self.epochs_done = int(metadata["epochs_done"])
         return self.epochs_done
 
@@ -185,9 +183,8 @@ class PrototypeTrainer:
             "average.points": self._averages[0],
             "average.offsets": self._averages[1],
         }
-        temporary = self._checkpoint.with_name(self._checkpoint.name + ".tmp")
-        save_file(state, temporary, {"recipe": json.dumps(asdict(self.recipe)), "epochs_done": str(self.epochs_done)})
-        temporary.replace(self._checkpoint)
+        metadata = {"recipe": json.dumps(asdict(self.recipe)), "epochs_done": str(self.epochs_done)}
+        checkpoint_file.save(self._checkpoint, state, metadata)
 
 
 def _bounds(images: Tensor, needed: Tensor, normals: Tensor) -> Tensor:
