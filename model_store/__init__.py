@@ -7,6 +7,7 @@ reaches. Nothing is ever unpickled.
 
 from pathlib import Path
 
+from model_store.checkpoint import weights_digest
 from model_store.errors import (
     CorruptVersion,
     InvalidAliases,
@@ -79,4 +80,5 @@ __all__ = [
     "prepare_inference",
     "prototypes_from_bytes",
     "prototypes_to_bytes",
+    "weights_digest",
 ]

@@ -5,17 +5,18 @@ from collections.abc import Mapping
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from eabs.architecture import Architecture
 from eabs.networks import EABS
 from model_store.errors import InvalidWeights
+from model_store.seal import sha256_of
 
 # BatchNorm counts its batches for a momentum that these networks do not use.
 _COUNTER = ".num_batches_tracked"
 
 
-def weights_to_bytes(model: EABS) -> bytes:
+def weights_to_bytes(model: nn.Module) -> bytes:
     """The safetensors file of the model's weights; equal weights make equal bytes.
 
     Raises:
@@ -28,6 +29,17 @@ def weights_to_bytes(model: EABS) -> bytes:
     }
     _check(tensors, {name: tensor.shape for name, tensor in tensors.items()})
     return safetensors.torch.save(tensors)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """`sha256:<hex>` of the model's weights: of a version, what its manifest says of its weights file.
+
+    It names the networks themselves, wherever they lie: a training run and what is published of it share it.
+
+    Raises:
+        InvalidWeights: as `weights_to_bytes`.
+    """
+    return sha256_of(weights_to_bytes(model))
 
 
 def model_from_bytes(

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from eabs.networks import EABS
-from model_store.checkpoint import model_from_bytes, weights_to_bytes
+from model_store import ModelStore
+from model_store.checkpoint import model_from_bytes, weights_digest, weights_to_bytes
 from model_store.errors import InvalidWeights
+from model_store.manifest import WEIGHTS_FILE, ManifestDraft
 from tests.model_store.small import ARCHITECTURE
 
 BIAS = "decoders.linear_bias"
@@ -68,6 +70,21 @@ def test_loading_draws_no_random_numbers(model: EABS) -> None:
 
 def test_equal_weights_make_equal_bytes(model: EABS) -> None:
     assert weights_to_bytes(model) == weights_to_bytes(model.to(memory_format=torch.channels_last))
+
+
+def test_a_model_and_its_published_version_share_a_digest(model: EABS, draft: ManifestDraft, store: ModelStore) -> None:
+    manifest = store.publish(model, draft)
+
+    assert weights_digest(model) == manifest.files[WEIGHTS_FILE]
+    assert weights_digest(store.load(manifest.name).model) == manifest.files[WEIGHTS_FILE]
+
+
+def test_other_weights_have_another_digest(model: EABS) -> None:
+    before = weights_digest(model)
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] += 1e-6
+
+    assert weights_digest(model) != before
 
 
 def test_batch_counters_are_not_saved(model: EABS) -> None:
