@@ -13,7 +13,8 @@ from eabs.settings import Effort
 from model_store import ModelStore, ModelStoreError
 from training.datasets import DatasetError
 from training.export import REJECT_BELOW, draft_of_run
-from training.run_folder import RunError, RunFolder
+from training.generative_run import GenerativeRun
+from training.run_folder import RunError
 
 app = typer.Typer(help="List, show, publish, verify, alias and delete models.", no_args_is_help=True)
 
@@ -83,7 +84,7 @@ def publish(
 ) -> None:
     """Calibrate a run on its validation split and publish it as a new, immutable version."""
     try:
-        dataset = RunFolder(run).dataset(data)
+        dataset = GenerativeRun(run).dataset(data)
         with progress_bar() as bar:
             task = bar.add_task("calibrating", total=calibration_images, note="")
             model, bank, draft = draft_of_run(

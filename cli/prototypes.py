@@ -16,11 +16,12 @@ from eabs.inference import LatentInference
 from eabs.prototypes import PrototypeBank
 from training.certified_accuracy import RADII, measure_bank
 from training.datasets import DatasetError, Split
+from training.generative_run import GenerativeRun
 from training.prototypes.banks import bank_of_images, bank_of_recreations, bank_of_the_prior, recreations
 from training.prototypes.folder import PrototypeFolder
 from training.prototypes.loop import Epoch, PrototypeTrainer, first_of_each_class
 from training.prototypes.recipe import PrototypeRecipe
-from training.run_folder import RunError, RunFolder
+from training.run_folder import RunError
 
 app = typer.Typer(help="Train a run's prototype bank for its certificate, and compare banks.", no_args_is_help=True)
 
@@ -61,7 +62,7 @@ def train(
         torch.set_num_threads(threads)
     folder = PrototypeFolder(run)
     try:
-        training_split, validation_split = RunFolder(run).splits(RunFolder(run).dataset(data))
+        training_split, validation_split = GenerativeRun(run).splits(GenerativeRun(run).dataset(data))
         recipe = replace(
             _DEFAULTS,
             per_class=per_class,
@@ -72,7 +73,7 @@ def train(
             seed=seed,
         )
         folder.path.mkdir(parents=True, exist_ok=True)
-        starts = recreations(RunFolder(run).model(), first_of_each_class(training_split, per_class))
+        starts = recreations(GenerativeRun(run).model(), first_of_each_class(training_split, per_class))
         trainer = PrototypeTrainer(training_split, starts, recipe, folder.checkpoint)
         done = trainer.resume()
     except (RunError, DatasetError, ValueError) as error:
@@ -104,11 +105,11 @@ def compare(
     """Clean and certified accuracy of banks: trained, re-creations of the training images, samples of the prior, the
     training images themselves."""
     try:
-        dataset = RunFolder(run).dataset(data)
-        training_split, validation_split = RunFolder(run).splits(dataset)
+        dataset = GenerativeRun(run).dataset(data)
+        training_split, validation_split = GenerativeRun(run).splits(dataset)
         makers: dict[Kind, Callable[[], PrototypeBank]] = {
             Kind.TRAINED: lambda: PrototypeFolder(run).load()[0],
-            Kind.RECREATIONS: lambda: bank_of_recreations(RunFolder(run).model(), training_split),
+            Kind.RECREATIONS: lambda: bank_of_recreations(GenerativeRun(run).model(), training_split),
             Kind.PRIOR: lambda: bank_of_the_prior(_inference(run)),
             Kind.IMAGES: lambda: bank_of_images(training_split),
         }
@@ -149,6 +150,6 @@ def _print(found: dict[str, dict[str, Any]], split: str, *, as_json: bool) -> No
 
 
 def _inference(run: Path) -> LatentInference:
-    folder = RunFolder(run)
+    folder = GenerativeRun(run)
     beta = folder.description().recipe.objective.beta
     return LatentInference.prepare(folder.model(), beta=beta, seed=0, threads=physical_cores())

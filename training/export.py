@@ -26,9 +26,9 @@ from model_store import (
 from training.certified_accuracy import measure_bank
 from training.datasets import Dataset, Split, to_unit_range
 from training.evaluation import latent_scores
+from training.generative_run import GenerativeRun
 from training.prototypes.folder import PrototypeFolder
 from training.prototypes.recipe import PrototypeRecipe
-from training.run_folder import RunFolder
 
 REJECT_BELOW = 0.01
 """The typicality below which an image counts as out of distribution, where nothing else is wanted."""
@@ -70,7 +70,7 @@ def draft_of_run(
         ValueError: a class has too few calibration images for any image of it to have a typicality below
             `reject_below`.
     """
-    folder = RunFolder(run)
+    folder = GenerativeRun(run)
     description, checkpoint = folder.description(), folder.load()
     _, held_out = folder.splits(dataset)
     bank, bank_recipe = PrototypeFolder(run).load() if with_prototypes else (None, None)

@@ -18,6 +18,7 @@ from eabs.networks import EABS
 from eabs.objective import ObjectiveTerms, autoencoder_objective, discriminator_objective
 from training.architectures import architecture_for
 from training.datasets import Dataset, Split, holdout, to_unit_range
+from training.generative_run import GenerativeRun
 from training.parallel.layers import share_batches
 from training.parallel.processes import Processes
 from training.recipe import Recipe
@@ -25,7 +26,6 @@ from training.run_folder import (
     Checkpoint,
     RunDescription,
     RunError,
-    RunFolder,
     optimizer_tensors,
     restore_optimizer,
     tensors_of,
@@ -84,7 +84,7 @@ class Trainer:
         self.device = device
         self.train = kept.to(device)
         self.validation = held_out.to(device)
-        self.folder = RunFolder(out)
+        self.folder = GenerativeRun(out)
         description = RunDescription.of(dataset, recipe, train_images=len(kept), validation_images=len(held_out))
         if not self.processes.first:
             self.processes.wait()

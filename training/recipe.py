@@ -41,6 +41,11 @@ class Recipe:
     validate_every: int = 1
     seed: int = 0
 
+    @property
+    def kind(self) -> str:
+        """The kind of model that is trained."""
+        return "e-abs"
+
     def learning_rate_factor(self, step: int, steps_per_epoch: int) -> float:
         """What both learning rates are multiplied with at a step, counted from 0."""
         if self.schedule == "halving":

@@ -1,4 +1,4 @@
-"""A training run on disk: its description, its newest checkpoint, its logs.
+"""A training run on disk, whatever is trained: its description, its newest checkpoint, its logs.
 
 A checkpoint is one safetensors file, replaced atomically, so that a run killed at any moment resumes from the last
 whole one. Nothing is pickled.
@@ -6,22 +6,20 @@ whole one. Nothing is pickled.
 
 import csv
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from eabs.architecture import Architecture
-from eabs.networks import EABS
-from eabs.objective import ObjectiveWeights
 from training import checkpoint_file
 from training.architectures import ARCHITECTURES
 from training.datasets import CLASS_LABELS, Dataset, FolderOptions, Mode, Split, holdout, load_dataset
 from training.datasets.dataset import LIKE
-from training.recipe import Recipe
 
 _DESCRIPTION = "run.json"
 _CHECKPOINT = "checkpoint.safetensors"
@@ -30,6 +28,23 @@ _LOG = "log.csv"
 
 class RunError(Exception):
     """A run folder does not hold what was asked of it."""
+
+
+class RunRecipe(Protocol):
+    """What every recipe says, a dataclass of all hyperparameters: the kind of model that it trains (`e-abs`, `cnn`,
+    ...), which share of the training images is held out, and the seed of that and of every other draw."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def validation_fraction(self) -> float: ...
+    @property
+    def seed(self) -> int: ...
+
+
+R = TypeVar("R", bound=RunRecipe)
 
 
 @dataclass(frozen=True)
@@ -41,18 +56,18 @@ class FolderClasses:
 
 
 @dataclass(frozen=True)
-class RunDescription:
+class RunDescription(Generic[R]):
     """What a run trains, and on what: enough to start, resume and publish it. `folder` is None for official sets."""
 
     dataset: str
-    recipe: Recipe
+    recipe: R
     sources: dict[str, str]
     train_images: int
     validation_images: int
     folder: FolderClasses | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, recipe: Recipe, *, train_images: int, validation_images: int) -> "RunDescription":
+    def of(cls, dataset: Dataset, recipe: R, *, train_images: int, validation_images: int) -> "RunDescription[R]":
         """What a run with this recipe trains on this data set."""
         folder = None if dataset.mode is None else FolderClasses(dataset.labels, dataset.mode)
         return cls(dataset.name, recipe, dataset.sources, train_images, validation_images, folder)
@@ -71,7 +86,7 @@ class RunDescription:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Training state after `step` updates: named tensors of the networks and of both optimisers."""
+    """Training state after `step` updates: named tensors of the networks and of their optimisers."""
 
     step: int
     tensors: dict[str, Tensor]
@@ -82,13 +97,19 @@ class Checkpoint:
         return {k.removeprefix(f"{prefix}."): v for k, v in self.tensors.items() if k.startswith(f"{prefix}.")}
 
 
-class RunFolder:
-    """Reads and writes one run's folder."""
+class RunFolder(ABC, Generic[R]):
+    """Reads and writes one run's folder; what its recipe and its networks are, a subclass for its kinds knows."""
+
+    kinds: ClassVar[tuple[str, ...]]
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def create(self, description: RunDescription) -> None:
+    @abstractmethod
+    def _recipe(self, raw: dict[str, Any]) -> R:
+        """The recipe from its JSON; raises TypeError, KeyError or ValueError where it is none."""
+
+    def create(self, description: RunDescription[R]) -> None:
         """Starts the run, or joins it where the folder holds one already.
 
         Raises:
@@ -102,23 +123,27 @@ class RunFolder:
                     "or choose another folder"
                 )
             return
-        _replace(self._file(_DESCRIPTION), json.dumps(asdict(description), indent=2) + "\n")
+        written = {"kind": description.recipe.kind, **asdict(description)}
+        _replace(self._file(_DESCRIPTION), json.dumps(written, indent=2) + "\n")
 
-    def description(self) -> RunDescription:
+    def description(self) -> RunDescription[R]:
         """What the run trains.
 
         Raises:
-            RunError: this is not a run folder.
+            RunError: this is not a run folder, or one of another kind.
         """
+        kind = kind_of_run(self.path)
+        if kind not in self.kinds:
+            raise RunError(f"{self.path}: expected a run that trains {' or '.join(self.kinds)}, got one of {kind}")
+        raw = _read(self.path)
         try:
-            raw = json.loads(self._file(_DESCRIPTION).read_text())
-            recipe = raw.pop("recipe")
-            objective = ObjectiveWeights(**recipe.pop("objective"))
+            del raw["kind"]
+            recipe = self._recipe(raw.pop("recipe"))
             folder = raw.pop("folder", None)
             classes = folder and FolderClasses(tuple(folder["labels"]), folder["mode"])
-            return RunDescription(**raw, recipe=Recipe(**recipe, objective=objective), folder=classes)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RunError(f"{self.path}: expected a folder that `eabs train` made: {error}") from error
+            return RunDescription(**raw, recipe=recipe, folder=classes)
+        except (ValueError, TypeError, KeyError) as error:
+            raise _not_a_run(self.path, error) from error
 
     def dataset(self, data: Path) -> Dataset:
         """The data set that the run trains on, read from the folder `data`.
@@ -158,18 +183,16 @@ class RunFolder:
             return None
         return Checkpoint(int(metadata["step"]), tensors, json.loads(metadata["metrics"]))
 
-    def model(self) -> EABS:
-        """The networks of the newest checkpoint, in evaluation mode.
+    def state(self) -> Checkpoint:
+        """The newest checkpoint, on the CPU.
 
         Raises:
-            RunError: there is no checkpoint yet.
+            RunError: there is none yet.
         """
         checkpoint = self.load()
         if checkpoint is None:
             raise RunError(f"{self.path} has no checkpoint yet: train it first")
-        model = EABS(self.description().architecture)
-        model.load_state_dict(checkpoint.section("model"))
-        return model.eval().requires_grad_(False)
+        return checkpoint
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Appends a row to the CSV log; its first row names the columns."""
@@ -198,6 +221,15 @@ class RunFolder:
         return self.path / name
 
 
+def kind_of_run(path: Path) -> str:
+    """The kind of model that the run in a folder trains.
+
+    Raises:
+        RunError: this is not a run folder.
+    """
+    return str(_read(path)["kind"])
+
+
 def tensors_of(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A state dict's tensors under `prefix.`, detached copies on the CPU."""
     return {f"{prefix}.{name}": tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
@@ -220,6 +252,19 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         parameter, name = key.split(".")
         state.setdefault(int(parameter), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What `run.json` says. One without a kind is of an E-ABS model, the first that there were."""
+    try:
+        raw = json.loads((path / _DESCRIPTION).read_text())
+        return {"kind": "e-abs", **raw}
+    except (OSError, ValueError, TypeError) as error:
+        raise _not_a_run(path, error) from error
+
+
+def _not_a_run(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path}: expected a folder that `eabs train` made: {error}")
 
 
 def _replace(path: Path, text: str) -> None:

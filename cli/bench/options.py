@@ -12,7 +12,8 @@ from eabs.cores import physical_cores
 from eabs.inference import LatentInference
 from model_store import LoadedModel, default_cache, prepare_inference
 from training.datasets import DatasetError, Split, holdout
-from training.run_folder import RunError, RunFolder
+from training.generative_run import GenerativeRun
+from training.run_folder import RunError
 
 Model = Annotated[str, typer.Option(help="name, name@version or name@alias.")]
 Data = Annotated[Path, typer.Option(help="The data that the model was trained on: a folder or a prepared file.")]
@@ -35,7 +36,7 @@ def validation(loaded: LoadedModel, data: Path, images: int) -> Split:
 def prepared_run(run: Path, data: Path, images: int) -> tuple[LatentInference, Split]:
     """A training run's model, ready to infer, and its first validation images."""
     try:
-        folder = RunFolder(run)
+        folder = GenerativeRun(run)
         description, model = folder.description(), folder.model()
         dataset = folder.dataset(data)
     except (RunError, DatasetError) as error:

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from training.datasets import load_dataset
+from training.generative_run import GenerativeRun
 from training.loop import Progress, Trainer
 from training.recipe import Recipe, recipe_for
-from training.run_folder import RunFolder
 
 CPU = torch.device("cpu")
 
@@ -74,7 +74,7 @@ def test_a_run_killed_without_warning_resumes_to_the_numbers_of_an_undisturbed_o
         return [sys.executable, "-m", "cli.main", "train", "--data", str(mnist_folder), *options.split()]
 
     def step_of(out: Path) -> int:
-        checkpoint = RunFolder(out).load()
+        checkpoint = GenerativeRun(out).load()
         return 0 if checkpoint is None else checkpoint.step
 
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
@@ -92,7 +92,7 @@ def test_a_run_killed_without_warning_resumes_to_the_numbers_of_an_undisturbed_o
         assert past <= step_of(killed) < 15
     subprocess.run(command(killed), check=True, capture_output=True)
 
-    expected, found = RunFolder(undisturbed).load(), RunFolder(killed).load()
+    expected, found = GenerativeRun(undisturbed).load(), GenerativeRun(killed).load()
     assert expected is not None
     assert found is not None
     assert (found.step, found.metrics) == (expected.step, expected.metrics)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from eabs.prototypes import PrototypeBank
 from model_store import InvalidWeights, prototypes_from_bytes, prototypes_to_bytes
+from training.generative_run import GenerativeRun
 from training.prototypes.deformation import Deformation
 from training.prototypes.recipe import PrototypeRecipe
-from training.run_folder import RunError, RunFolder
+from training.run_folder import RunError
 
 _BANK = "prototypes.safetensors"
 _RECIPE = "recipe.json"
@@ -41,7 +42,7 @@ class PrototypeFolder:
         Raises:
             RunError: there is none, or it is not one of this run.
         """
-        architecture = RunFolder(self._run).model().architecture
+        architecture = GenerativeRun(self._run).model().architecture
         try:
             raw = json.loads((self.path / _RECIPE).read_text())
             recipe = PrototypeRecipe(**raw | {"deformation": Deformation(**raw["deformation"])})

@@ -13,10 +13,10 @@ import torch
 
 from tests.training.parallel.curve import STEPS
 from training.datasets import load_dataset
+from training.generative_run import GenerativeRun
 from training.loop import Trainer
 from training.parallel.processes import Processes
 from training.recipe import recipe_for
-from training.run_folder import RunFolder
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -53,7 +53,7 @@ def test_the_command_trains_in_two_processes_of_which_one_writes(mnist_folder: P
     with (tmp_path / "log.csv").open(newline="") as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["2"]
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
-    assert RunFolder(tmp_path).model().architecture.classes == 10
+    assert GenerativeRun(tmp_path).model().architecture.classes == 10
     assert json.loads(run(sys.executable, *options))["step"] == 2, "one process goes on with what two began"
 
 
