@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from eabs.certificates.smoothing import ABSTAIN
+from training.attacks.attack import Attack
+from training.attacks.ball import Ball
 from training.attacks.certified import CertificateKind, CertifiedClassifier
-from training.attacks.confined import Attack, confine
 from training.datasets import to_unit_range
 
 _BATCH = 32
@@ -101,13 +102,14 @@ def falsify(
         if len(certified):
             originals, labels = batch[certified.to(batch.device)], predictions[certified]
             # No two images are further apart than the box's corners, whatever a radius says.
-            limits = (share * radii[-1]).clamp_max(originals[0].numel() ** 0.5).to(batch.device)
+            limits = (share * radii[-1]).clamp_max(originals[0].numel() ** 0.5)
+            ball = Ball("l2", limits.to(batch.device))
             for name, attack in attacks.items():
                 began = time.perf_counter()
-                attacked = attack(classifier.logits, originals, labels.to(batch.device), limits)
+                attacked = attack(classifier.logits, originals, labels.to(batch.device), ball)
                 seconds[name] += time.perf_counter() - began
                 # Whatever an attack promises: only what lies inside counts.
-                answers = classifier.predict(confine(originals, attacked, limits)).cpu()
+                answers = classifier.predict(ball.confine(originals, attacked)).cpu()
                 changed = (answers != labels) & (answers != ABSTAIN)
                 broken[name] += (start + certified[changed]).tolist()
         advance(len(batch))

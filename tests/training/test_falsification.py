@@ -11,6 +11,8 @@ from eabs.inference import LatentInference
 from eabs.settings import EFFORTS
 from tests.eabs.toy import TOY, random_model
 from tests.training.attacks.toy_bank import CLASSES, toy_bank, toy_images, toy_pixels
+from training.attacks.attack import Attack
+from training.attacks.ball import Ball
 from training.attacks.certified import (
     CertifiedClassifier,
     certified_by_bank,
@@ -18,7 +20,6 @@ from training.attacks.certified import (
     certified_by_smoothing,
 )
 from training.attacks.classifiers import PrototypeLogits
-from training.attacks.confined import Attack
 from training.attacks.ddn import DDN
 from training.attacks.pgd import PGD
 from training.attacks.rival import Rival
@@ -47,7 +48,7 @@ def test_no_attack_breaks_a_bank_certificate() -> None:
     found = falsify(certified_by_bank(bank), pixels, standard_attacks(toy_images(40)))
     radii = certify_finite_bank(bank, toy_images(40)).radii
     assert {name: outcome.broken for name, outcome in found.attacks.items()} == dict.fromkeys(
-        ("pgd", "ddn", "boundary", "gaussian", "rival"), 0
+        ("pgd", "ddn", "hop-skip-jump", "gaussian", "rival"), 0
     )
     assert not found.is_refuted
     assert (found.images, found.certified) == (40, int((radii > 0).sum()))
@@ -110,8 +111,8 @@ def test_another_answer_breaks_a_certificate_and_an_answer_withheld_does_not(ans
 
 
 def test_an_attack_that_leaves_the_ball_breaks_nothing() -> None:
-    def afar(_: nn.Module, images: Tensor, labels: Tensor, radii: Tensor) -> Tensor:
-        assert len(images) == len(labels) == len(radii)
+    def afar(_: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
+        assert len(images) == len(labels) == len(ball.radii)
         return 1 - images
 
     classifier = certified_by_bank(toy_bank())

@@ -1,4 +1,4 @@
-"""Attacks inside an L2 ball: one attack a file, all of them `Attack`s (`training/attacks/confined.py`).
+"""Attacks inside an Linf or L2 ball: one attack a file, all of them `Attack`s (`training/attacks/attack.py`).
 
 The attacks' own work is Foolbox's (Rauber et al., Foolbox Native, JOSS 2020); here they are held to a radius for each
 image, and to images that a certificate speaks of. Only the files of Foolbox's attacks and `standard.py` import it.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from training.attacks.confined import BestTry, stride
+from training.attacks.ball import Ball
+from training.attacks.best_try import BestTry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,11 +16,11 @@ class Gaussian:
     samples: int = 100
     seed: int = 0
 
-    def __call__(self, classifier: nn.Module, images: Tensor, labels: Tensor, radii: Tensor) -> Tensor:
+    def __call__(self, classifier: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
         """An `Attack`."""
-        best = BestTry(classifier, images, labels, radii)
+        best = BestTry(classifier, images, labels, ball)
         generator = torch.Generator().manual_seed(self.seed)
         for _ in range(self.samples):
             directions = torch.randn(images.shape, generator=generator).to(images)
-            best.offer(stride(images, directions, radii))
+            best.offer(ball.stride(images, directions))
         return best.images

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from training.attacks.confined import BestTry, stride
+from training.attacks.ball import Ball
+from training.attacks.best_try import BestTry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,16 +21,17 @@ class Rival:
     rivals: int = 4
     rounds: int = 3
 
-    def __call__(self, classifier: nn.Module, images: Tensor, labels: Tensor, radii: Tensor) -> Tensor:
+    def __call__(self, classifier: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
         """An `Attack`."""
-        best = BestTry(classifier, images, labels, radii)
+        best = BestTry(classifier, images, labels, ball)
         with torch.no_grad():
             others = classifier(images).scatter(1, labels[:, None], -torch.inf)
         for rival in others.topk(min(self.rivals, others.shape[1] - 1), dim=1).indices.unbind(1):
             for own in (0.0, -1.0):
                 moved = images
                 for _ in range(self.rounds):
-                    moved = stride(images, _gradient(classifier, moved, rival, labels, own), radii)
+                    gradients = _gradient(classifier, moved, rival, labels, own)
+                    moved = ball.stride(images, ball.steepest(gradients))
                     best.offer(moved)
         return best.images
 

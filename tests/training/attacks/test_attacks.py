@@ -7,11 +7,12 @@ from torch import Tensor
 from eabs.certificates.finite_bank import FiniteBankCertificate, certify_finite_bank
 from eabs.prototypes import PrototypeBank
 from tests.training.attacks.toy_bank import toy_bank, toy_images
+from training.attacks.attack import Attack
+from training.attacks.ball import Ball
 from training.attacks.classifiers import PrototypeLogits
-from training.attacks.confined import Attack, l2_distances
 from training.attacks.standard import standard_attacks
 
-NAMES = ["pgd", "ddn", "boundary", "gaussian", "rival"]
+NAMES = ["pgd", "ddn", "hop-skip-jump", "gaussian", "rival"]
 
 
 @pytest.fixture(scope="module")
@@ -50,24 +51,26 @@ def test_attacked_images_lie_within_their_own_radius_and_in_the_box(
     name: str,
     share: float,
 ) -> None:
-    radii = share * certificate.radii
-    attacked = attacks[name](PrototypeLogits(bank), images, certificate.predictions, radii)
+    ball = Ball("l2", share * certificate.radii)
+    attacked = attacks[name](PrototypeLogits(bank), images, certificate.predictions, ball)
     assert attacked.dtype == torch.float32
     assert 0 <= attacked.min() <= attacked.max() <= 1
-    assert (l2_distances(images, attacked) <= radii).all()
-    assert (l2_distances(images, attacked) > 0).all()
+    assert (ball.distances(images, attacked) <= ball.radii).all()
+    assert (ball.distances(images, attacked) > 0).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_attack_changes_an_answer_inside_a_sound_radius(
     bank: PrototypeBank, images: Tensor, certificate: FiniteBankCertificate, attacks: dict[str, Attack], name: str
 ) -> None:
-    attacked = attacks[name](PrototypeLogits(bank), images, certificate.predictions, 0.99 * certificate.radii)
+    attacked = attacks[name](
+        PrototypeLogits(bank), images, certificate.predictions, Ball("l2", 0.99 * certificate.radii)
+    )
     assert torch.equal(bank.classify(attacked).predictions, certificate.predictions)
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("pgd", 24), ("ddn", 24), ("boundary", 18), ("gaussian", 1), ("rival", 24)]
+    ("name", "least"), [("pgd", 24), ("ddn", 24), ("hop-skip-jump", 18), ("gaussian", 1), ("rival", 24)]
 )
 def test_at_three_times_the_radius_an_attack_does_find_other_answers(
     bank: PrototypeBank,
@@ -77,7 +80,7 @@ def test_at_three_times_the_radius_an_attack_does_find_other_answers(
     name: str,
     least: int,
 ) -> None:
-    attacked = attacks[name](PrototypeLogits(bank), images, certificate.predictions, 3 * certificate.radii)
+    attacked = attacks[name](PrototypeLogits(bank), images, certificate.predictions, Ball("l2", 3 * certificate.radii))
     assert (bank.classify(attacked).predictions != certificate.predictions).sum() >= least
 
 
@@ -85,7 +88,9 @@ def test_at_three_times_the_radius_an_attack_does_find_other_answers(
 def test_five_per_cent_beyond_the_radius_a_gradient_is_enough(
     bank: PrototypeBank, images: Tensor, certificate: FiniteBankCertificate, attacks: dict[str, Attack], name: str
 ) -> None:
-    attacked = attacks[name](PrototypeLogits(bank), images, certificate.predictions, 1.05 * certificate.radii)
+    attacked = attacks[name](
+        PrototypeLogits(bank), images, certificate.predictions, Ball("l2", 1.05 * certificate.radii)
+    )
     assert (bank.classify(attacked).predictions != certificate.predictions).sum() >= 18
 
 
@@ -93,7 +98,8 @@ def test_five_per_cent_beyond_the_radius_a_gradient_is_enough(
 def test_an_attack_repeats_itself_and_draws_from_no_generator_of_others(
     bank: PrototypeBank, images: Tensor, certificate: FiniteBankCertificate, attacks: dict[str, Attack], name: str
 ) -> None:
-    arguments = PrototypeLogits(bank), images[:4], certificate.predictions[:4], 2 * certificate.radii[:4]
+    ball = Ball("l2", 2 * certificate.radii[:4])
+    arguments = PrototypeLogits(bank), images[:4], certificate.predictions[:4], ball
     state = torch.get_rng_state()
     first = attacks[name](*arguments)
     assert torch.equal(torch.get_rng_state(), state)
@@ -106,6 +112,6 @@ def test_an_image_with_another_answer_already_is_no_obstacle(
 ) -> None:
     labels = certificate.predictions.clone()
     labels[0] = (labels[0] + 1) % 4
-    attacked = attacks[name](PrototypeLogits(bank), images, labels, 0.99 * certificate.radii)
+    attacked = attacks[name](PrototypeLogits(bank), images, labels, Ball("l2", 0.99 * certificate.radii))
     changed = bank.classify(attacked).predictions != labels
     assert changed.nonzero().flatten().tolist() == [0]

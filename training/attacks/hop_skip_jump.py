@@ -11,11 +11,13 @@ from foolbox.devutils import atleast_kd, flatten
 from foolbox.models.pytorch import PyTorchModel
 from torch import Tensor, nn
 
-from training.attacks.confined import BestTry, seeded, stride
+from training.attacks.ball import Ball
+from training.attacks.best_try import BestTry
+from training.attacks.seeded import seeded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Boundary:
+class HopSkipJump:
     """Walks along the decision boundary towards each image, and from where that ends straight into the ball.
 
     It starts from the nearest image of `pool` (P, C, H, W) with another answer; where there is none, it has no try.
@@ -28,22 +30,22 @@ class Boundary:
     seed: int = 0
 
     @torch.no_grad()
-    def __call__(self, classifier: nn.Module, images: Tensor, labels: Tensor, radii: Tensor) -> Tensor:
+    def __call__(self, classifier: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
         """An `Attack`."""
-        best = BestTry(classifier, images, labels, radii)
+        best = BestTry(classifier, images, labels, ball)
         starts, possible = self._starts(classifier, images, labels)
         # No boundary lies between a start and an image that has another answer already.
         possible &= classifier(images).argmax(1) == labels
         found = images.clone()
         if possible.any():
             model = PyTorchModel(classifier, bounds=(0, 1), device=images.device)
-            attack = _EachByItself(steps=self.steps, initial_gradient_eval_steps=self.samples)
+            attack = _EachByItself(steps=self.steps, initial_gradient_eval_steps=self.samples, constraint=ball.norm)
             with seeded(self.seed, images.device):
                 found[possible] = attack.run(
                     model, images[possible], labels[possible], starting_points=starts[possible]
                 )
         best.offer(found)
-        best.offer(stride(images, found - images, radii))
+        best.offer(ball.stride(images, found - images))
         return best.images
 
     def _starts(self, classifier: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
