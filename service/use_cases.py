@@ -203,8 +203,9 @@ def _check_estimate(runtime: Runtime, model: ServedModel, job: Certify | None, i
     seconds = model.sample_s * (job.settings.n0 + job.settings.n) * rounds
     if seconds > limit_s:
         most = int(limit_s / (model.sample_s * rounds)) - job.settings.n0
+        asked = "an image" if images == 1 else f"{images} images"
         raise Invalid(
-            f"n: expected at most about {max(0, most)} samples for {images} images, which take {limit_s:g} s, "
+            f"n: expected at most about {max(0, most)} samples for {asked}, which take {limit_s:g} s, "
             f"got {job.settings.n}, which would take about {seconds:.0f} s"
         )
     return seconds
