@@ -1,5 +1,6 @@
 """The Open Inference Protocol v2: /v2, its health, its models, and inference."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any
 
@@ -58,10 +59,6 @@ async def _version(request: Request, name: Name, version: Version) -> ServedMode
     return runtime_of(request).loaded(name, version)
 
 
-AnyVersion = Annotated[ServedModel, Depends(_model)]
-OneVersion = Annotated[ServedModel, Depends(_version)]
-
-
 @router.get("", responses=describe_open_inference(Invalid), summary="Describes the server")
 @router.get("/", include_in_schema=False)
 async def server(_: Nothing) -> ServerMetadata:
@@ -82,46 +79,25 @@ async def ready(request: Request) -> ServerReady:
     return ServerReady()
 
 
-@router.get(
-    "/models/{name}",
-    responses=describe_open_inference(NotFound, Invalid, NotReady),
-    summary="Describes a model's inputs and outputs",
-)
-async def describe_model(request: Request, model: AnyVersion, _: Nothing) -> ModelMetadata:
-    """The input, the outputs, and the versions that requests may name."""
-    return _metadata(runtime_of(request), model)
+def _add_routes_of(path: str, find: Callable[..., Awaitable[ServedModel]], *, whose: str) -> None:
+    """Adds the routes at `path` that tell of the loaded model that `find` finds there."""
+    answers = describe_open_inference(NotFound, Invalid, NotReady)
+    Found = Annotated[ServedModel, Depends(find)]
+
+    @router.get(path, responses=answers, summary=f"Describes the inputs and outputs of {whose}")
+    async def describe_model(request: Request, model: Found, _: Nothing) -> ModelMetadata:
+        """The input, the outputs, and the versions that requests may name."""
+        return _metadata(runtime_of(request), model)
+
+    @router.get(f"{path}/ready", responses=answers, summary=f"Says whether {whose} takes work")
+    async def model_ready(request: Request, model: Found, _: Nothing) -> ModelReady:
+        """It is loaded, and the server is ready."""
+        _check_ready(runtime_of(request))
+        return ModelReady(name=model.name)
 
 
-@router.get(
-    "/models/{name}/versions/{version}",
-    responses=describe_open_inference(NotFound, Invalid, NotReady),
-    summary="Describes the inputs and outputs of a model's version",
-)
-async def describe_version(request: Request, model: OneVersion, _: Nothing) -> ModelMetadata:
-    """The input, the outputs, and the versions that requests may name."""
-    return _metadata(runtime_of(request), model)
-
-
-@router.get(
-    "/models/{name}/ready",
-    responses=describe_open_inference(NotFound, Invalid, NotReady),
-    summary="Says whether a model takes work",
-)
-async def model_ready(request: Request, model: AnyVersion, _: Nothing) -> ModelReady:
-    """The model is loaded, and the server is ready."""
-    _check_ready(runtime_of(request))
-    return ModelReady(name=model.name)
-
-
-@router.get(
-    "/models/{name}/versions/{version}/ready",
-    responses=describe_open_inference(NotFound, Invalid, NotReady),
-    summary="Says whether a model's version takes work",
-)
-async def version_ready(request: Request, model: OneVersion, _: Nothing) -> ModelReady:
-    """The version is loaded, and the server is ready."""
-    _check_ready(runtime_of(request))
-    return ModelReady(name=model.name)
+_add_routes_of("/models/{name}", _model, whose="a model")
+_add_routes_of("/models/{name}/versions/{version}", _version, whose="a model's version")
 
 
 def _infer_description() -> dict[str, Any]:
