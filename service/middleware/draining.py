@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.middleware.answering import editing_headers
 
 
 class DrainingMiddleware:
@@ -14,9 +16,8 @@ class DrainingMiddleware:
         self._is_draining = is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def closing_send(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._is_draining():
-                MutableHeaders(scope=message)["Connection"] = "close"
-            await send(message)
+        def close(headers: MutableHeaders) -> None:
+            if self._is_draining():
+                headers["Connection"] = "close"
 
-        await self._app(scope, receive, closing_send if scope["type"] == "http" else send)
+        await self._app(scope, receive, editing_headers(send, close) if scope["type"] == "http" else send)

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.middleware.answering import editing_headers
 
 HEADER = "X-Request-Id"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -42,10 +44,8 @@ class RequestIdMiddleware:
         offered = Headers(scope=scope).get(HEADER, "")
         request_id = offered if _ACCEPTED.fullmatch(offered) else uuid.uuid4().hex
 
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
-            await send(message)
+        def identify(headers: MutableHeaders) -> None:
+            headers[HEADER] = request_id
 
         with identified(request_id):
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive, editing_headers(send, identify))

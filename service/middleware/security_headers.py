@@ -1,7 +1,9 @@
 """What a browser is told of every answer: take it as what it says it is, and let no other page use it."""
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.middleware.answering import editing_headers
 
 _EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -34,13 +36,10 @@ class SecurityHeadersMiddleware:
             await self._app(scope, receive, send)
             return
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(_EVERYWHERE)
-                headers["Content-Security-Policy"] = _DOCS_POLICY if scope["path"] == _DOCS else _POLICY
-                # Answers tell of somebody's images.
-                headers.setdefault("Cache-Control", "no-store")
-            await send(message)
+        def secure(headers: MutableHeaders) -> None:
+            headers.update(_EVERYWHERE)
+            headers["Content-Security-Policy"] = _DOCS_POLICY if scope["path"] == _DOCS else _POLICY
+            # Answers tell of somebody's images.
+            headers.setdefault("Cache-Control", "no-store")
 
-        await self._app(scope, receive, send_with_headers)
+        await self._app(scope, receive, editing_headers(send, secure))
