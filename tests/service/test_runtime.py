@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,23 +16,10 @@ from service.inference.probe import answer_probe
 from service.jobs import Classifiers, Classify, Job
 from service.runtime import Runtime
 from service.settings import Settings
+from tests.service.started_runtime import with_runtime
 
 PIXELS = np.zeros((1, 28, 28), np.float32)
 IMAGE = ServedImage(PIXELS, identity_of(PIXELS))
-
-
-def with_runtime(settings: Settings, test: Callable[[Runtime], Awaitable[None]]) -> None:
-    """Runs a test with a runtime whose start is over, and stops it."""
-
-    async def run() -> None:
-        runtime = Runtime(settings)
-        await runtime.start()
-        try:
-            await test(runtime)
-        finally:
-            await runtime.stop()
-
-    asyncio.run(run())
 
 
 def test_an_engine_that_does_not_answer_is_not_ready_until_it_does(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from service.models.wishes import Wishes
 from service.runtime import Runtime
 from service.settings import Settings
 from tests.service.models.publishing import damage, publish
+from tests.service.started_runtime import with_runtime as start_and_run
 
 Test = Callable[[Runtime], Awaitable[None]]
 
@@ -29,16 +30,7 @@ def store(tmp_path: Path) -> ModelStore:
 
 def with_runtime(settings: Settings, store: ModelStore, test: Test, *, models: str = "mnist@production") -> None:
     """Runs a test with a started runtime on the store, which does not follow it by itself."""
-
-    async def run() -> None:
-        runtime = Runtime(settings.model_copy(update={"store": store.root, "models": models, "poll_s": 0}))
-        await runtime.start()
-        try:
-            await test(runtime)
-        finally:
-            await runtime.stop()
-
-    asyncio.run(run())
+    start_and_run(settings.model_copy(update={"store": store.root, "models": models, "poll_s": 0}), test)
 
 
 def served(runtime: Runtime, reference: str | None = None) -> str:
