@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import best_seconds
+from eabs.certificates.base_classifier import base_classifier
 from eabs.certificates.bracket import attack_upper_bound, recreate_by_prototypes
 from eabs.certificates.exact_inference import certify_exact_inference
 from eabs.certificates.finite_bank import certify_finite_bank
 from eabs.certificates.smoothing import SmoothingSettings, certify_by_smoothing
 from eabs.inference import LatentInference
 from eabs.prototypes import PrototypeBank
-from eabs.settings import EFFORTS
 
 Work = Callable[[Tensor], object]
 
@@ -46,10 +46,7 @@ def time_certificates(
         repeats: the best of how many is taken.
     """
     K = inference.architecture.classes
-
-    def base(samples: Tensor) -> Tensor:
-        return (bank.classify(samples) if bank else inference.infer(samples, EFFORTS["fast"])).predictions
-
+    base = base_classifier(inference, bank)
     ways: dict[str, Work] = {
         "exact-inference": partial(certify_exact_inference, inference),
         f"smoothing, n = {smoothing.n}": lambda x: certify_by_smoothing(base, x, smoothing, classes=K),

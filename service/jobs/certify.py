@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eabs.certificates.base_classifier import base_classifier
 from eabs.certificates.bracket import (
     Confirm,
     Recreate,
@@ -212,9 +213,7 @@ class CertifySmoothing(Certify):
 
 def base_predict(classifiers: Classifiers, base: Classifier) -> Predict:
     """A classifier as randomised smoothing asks it: images (N, C, H, W) to classes (N,)."""
-    if base == "latent":
-        return lambda images: classifiers.latent.infer(images, _SEARCH).predictions
-    return lambda images: classifiers.bank.classify(images).predictions
+    return base_classifier(classifiers.latent, None if base == "latent" else classifiers.bank)
 
 
 def _rows(predictions: Tensor, radii: Tensor, bounds: Tensor, attacks: Sequence[float | None]) -> list[Bounds]:

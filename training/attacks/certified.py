@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from eabs.certificates.base_classifier import base_classifier
 from eabs.certificates.exact_inference import EXACT_INFERENCE, certify_exact_inference
 from eabs.certificates.finite_bank import certify_finite_bank
 from eabs.certificates.smoothing import Predict, SmoothingSettings, certify_by_smoothing, predict_by_smoothing
@@ -70,9 +71,7 @@ def certified_classifier(
             raise ValueError(f"{loaded.manifest.name} version {loaded.manifest.version} has no prototype bank")
         return certified_by_bank(bank)
 
-    def base(images: Tensor) -> Tensor:
-        return (bank.classify(images) if bank else inference.infer(images, EFFORTS["fast"])).predictions
-
+    base = base_classifier(inference, bank)
     logits = PrototypeLogits(bank) if bank else LatentLogits(inference)
     architecture = inference.architecture
     return certified_by_smoothing(
