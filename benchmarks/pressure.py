@@ -6,7 +6,6 @@ bare socket: a library's client takes as much processor time for a request as th
 
 import asyncio
 import http.client
-import io
 import itertools
 import multiprocessing
 import threading
@@ -18,7 +17,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import numpy as np
-from PIL import Image
+
+from model_store.images import encode_png
 
 PROBES = ("/healthz", "/readyz", "/metrics")
 
@@ -87,14 +87,7 @@ def measure_pressure(
 def random_pictures(count: int, shape: Sequence[int]) -> list[bytes]:
     """Different PNGs of noise, so that neither a cache nor another request's answer helps."""
     generator = np.random.default_rng(0)
-    channels, height, width = shape
-    pictures = []
-    for _ in range(count):
-        pixels = generator.integers(0, 256, (height, width, channels), dtype=np.uint8)
-        buffer = io.BytesIO()
-        Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels).save(buffer, format="PNG")
-        pictures.append(buffer.getvalue())
-    return pictures
+    return [encode_png(generator.integers(0, 256, tuple(shape), dtype=np.uint8)) for _ in range(count)]
 
 
 def ask_again(url: str, path: str, over: threading.Event, interval_s: float) -> list[float]:

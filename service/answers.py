@@ -1,14 +1,13 @@
 """From what the engine found to what the client reads."""
 
 import base64
-import io
 import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from model_store.images import encode_png
 from service.images.served_image import ServedImage
 from service.jobs import (
     Bounds,
@@ -131,7 +130,7 @@ def _classes(model: ServedModel, scores: Scores, *, temperature: float) -> list[
     ]
     if scores.reconstructions is None:
         return list(plain)
-    pictures = (_png(picture) for picture in scores.reconstructions)
+    pictures = (base64.b64encode(encode_png(picture)).decode() for picture in scores.reconstructions)
     return [
         ExplainedClassScore(**score.model_dump(), reconstruction=picture)
         for score, picture in zip(plain, pictures, strict=True)
@@ -207,11 +206,3 @@ def _prediction(model: ServedModel, index: int) -> Prediction:
 
 def _preprocessing(image: ServedImage) -> Preprocessing:
     return Preprocessing(resized_from=image.resized_from, converted_from=image.converted_from)
-
-
-def _png(picture: NDArray[np.uint8]) -> str:
-    """A (C, H, W) uint8 image as a PNG in base64."""
-    pixels = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,7 +1,6 @@
 """`eabs bench server`."""
 
 import asyncio
-import io
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,7 +8,6 @@ from typing import Annotated
 
 import torch
 import typer
-from PIL import Image
 from rich.table import Table
 
 from benchmarks.server import RunningServer, ServerReport, free_port, load
@@ -17,6 +15,7 @@ from cli.bench.options import Data, Json, Model, prepared, validation
 from cli.console import print_json, stdout
 from cli.options import BUNDLED_STORE, Store
 from eabs.settings import EFFORTS, Effort
+from model_store.images import encode_png
 from training.datasets import to_unit_range
 
 _PICTURES = 256
@@ -35,7 +34,7 @@ def server(
     """Start a server twice, load the second, and compare its throughput with the bare engine's."""
     loaded, inference = prepared(model, store)
     images = validation(loaded, data, _PICTURES).images
-    pictures = [_png(image) for image in images]
+    pictures = [encode_png(image.numpy()) for image in images]
     batches = to_unit_range(images).split(_BATCH)
     rounds = max(1, requests // len(images) // 2)
 
@@ -76,13 +75,6 @@ def server(
     table.add_row("latency p50 / p99", f"{report.p50_ms:.0f} / {report.p99_ms:.0f} ms")
     table.add_row("server's peak memory", f"{report.peak_memory_mb:.0f} MB")
     stdout.print(table)
-
-
-def _png(pixels: torch.Tensor) -> bytes:
-    """One (C, H, W) uint8 image."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.permute(1, 2, 0).squeeze(2).numpy()).save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def _seconds_of(work: Callable[[], object], *, repeats: int) -> float:

@@ -1,6 +1,5 @@
 """`eabs evaluate out-of-distribution`."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -10,7 +9,6 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from PIL import Image
 from rich.table import Table
 from torch import Tensor
 
@@ -21,6 +19,7 @@ from cli.published import load_data, load_published, validation_split
 from eabs.cores import physical_cores
 from eabs.settings import EFFORTS, Effort
 from model_store import LoadedModel, Manifest, default_cache, prepare_inference
+from model_store.images import encode_png
 from service.images.decoding import decode_image
 from training.baselines.cnn import Cnn
 from training.baselines.folder import BaselineFolder
@@ -105,15 +104,8 @@ def _as_served(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """What the server makes of images (N, C, H, W) uint8 that a client sends: (N, *shape) float32 in [0, 1]."""
     if tuple(images.shape[1:]) == shape:
         return to_unit_range(images)
-    fitted = [decode_image(_png(image.numpy()), shape=shape, max_pixels=image.numel()).pixels for image in images]
+    fitted = [decode_image(encode_png(image.numpy()), shape=shape, max_pixels=image.numel()).pixels for image in images]
     return torch.from_numpy(np.stack(fitted))
-
-
-def _png(image: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=0)
-    return buffer.getvalue()
 
 
 def _network(folder: Path, manifest: Manifest) -> Cnn:
