@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from benchmarks.machine import peak_memory_mb
+from benchmarks.ports import free_port
 
 _READY_TIMEOUT_S = 60.0
 _POLL_S = 0.02
@@ -46,18 +46,11 @@ class LoadResult:
     seconds: float
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class RunningServer:
     """`eabs serve` as a process of its own on a free loopback port; a context manager that ends it."""
 
-    def __init__(self, *, store: str, model: str, port: int) -> None:
+    def __init__(self, *, store: str, model: str) -> None:
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         # The cache would answer a repeated image without the engine, which is not what is measured.
         environment = {**os.environ, "EABS_CACHE_BYTES": "0", "EABS_LOG_LEVEL": "warning"}

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from benchmarks.machine import measure_machine
 from benchmarks.pressure import Pressure, measure_pressure
-from benchmarks.server import RunningServer, free_port
+from benchmarks.server import RunningServer
 from cli.bench.options import Json, Model, print_machine
 from cli.console import print_json, stdout
 from cli.options import BUNDLED_STORE, Store
@@ -30,7 +30,7 @@ def pressure(
     """Push at a server with many clients, and see how soon it answers its probes meanwhile."""
     shape = load_published(model, store).manifest.architecture.image
     asked = Pressure(seconds=seconds, clients=clients, images=images, pause_s=pause_ms / 1000, effort=effort)
-    with RunningServer(store=store, model=model, port=free_port()) as running:
+    with RunningServer(store=store, model=model) as running:
         running.wait_until_ready()
         report = measure_pressure(running.url, asked, shape=shape)
     answered = {path: _in_ms(latencies) for path, latencies in report.probes.items()}

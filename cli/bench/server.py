@@ -10,7 +10,7 @@ import torch
 import typer
 from rich.table import Table
 
-from benchmarks.server import RunningServer, ServerReport, free_port, load
+from benchmarks.server import RunningServer, ServerReport, load
 from cli.bench.options import Data, Json, Model, prepared, validation
 from cli.console import print_json, stdout
 from cli.options import BUNDLED_STORE, Store
@@ -43,9 +43,9 @@ def server(
             inference.infer(batch, EFFORTS[effort])
 
     # The first start decodes the candidates and keeps them; the second is what is measured.
-    with RunningServer(store=store, model=model, port=free_port()) as running:
+    with RunningServer(store=store, model=model) as running:
         running.wait_until_ready()
-    with RunningServer(store=store, model=model, port=free_port()) as running:
+    with RunningServer(store=store, model=model) as running:
         ready = running.wait_until_ready()
         asyncio.run(load(running.url, pictures, clients=clients, requests=clients, effort=effort))
         # As many images half before and half after the load, so that a shared machine's drift meets both alike.

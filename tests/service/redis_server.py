@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.service.running_server import free_port
+from benchmarks.ports import free_port
 
 
 class RedisServer:

@@ -1,9 +1,6 @@
 """A real server on a free port, in a thread with its own event loop."""
 
 import asyncio
-import contextlib
-import random
-import socket
 import threading
 import time
 from types import TracebackType
@@ -16,17 +13,6 @@ from service.process.listening import bind, url_of
 from service.server import make_server
 from service.settings import Settings
 from service.telemetry.tracing import Tracer
-
-_PORTS = (10_000, 32_000)  # below those that Linux gives to clients
-
-
-def free_port() -> int:
-    """A port that nobody listens on now, and that no client is given by the kernel before a server has taken it."""
-    while True:
-        port = random.randrange(*_PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def wait_until_ready(url: str, *, seconds: float = 120) -> None:

@@ -21,12 +21,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.ports import free_port
 from model_store import ModelStore
 from service.jobs import Classify, ClassifyByPrototypes, Scores
 from service.models.reference import ModelReference
 from service.models.served_model import load_model
 from tests.service.chaos.clients import KEY, MIX, Answer, Client, Picture, Target, make_pictures
-from tests.service.running_server import free_port, wait_until_ready
+from tests.service.running_server import wait_until_ready
 
 REQUESTS = 10_000
 REHEARSAL = 1_500

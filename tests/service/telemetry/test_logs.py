@@ -13,10 +13,11 @@ from typing import Any
 
 import httpx
 
+from benchmarks.ports import free_port
 from service.telemetry.context import working_for
 from service.telemetry.logs import JsonFormatter, TextFormatter
 from tests.service.pictures import random_png
-from tests.service.running_server import free_port, wait_until_ready
+from tests.service.running_server import wait_until_ready
 
 
 def record(message: str, **extras: Any) -> logging.LogRecord:
