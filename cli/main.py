@@ -7,7 +7,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
 
-from cli import baselines, bench, data, evaluate, keys, models, prototypes
+from cli import bench, data, evaluate, keys, models, prototypes
 from cli.classify import certify, classify
 from cli.serve import serve
 from cli.train import train
@@ -32,7 +32,6 @@ app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(prototypes.app, name="prototypes")
-app.add_typer(baselines.app, name="baselines")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(bench.app, name="bench")
 

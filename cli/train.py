@@ -1,6 +1,5 @@
 """`eabs train`: trains a model into a run folder, and goes on where an earlier call stopped."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,10 +7,11 @@ import torch
 import typer
 
 from cli.console import fail, print_json, progress_bar, stderr
+from cli.trainers import KINDS, Reached, Training, Wanted, trainer_for
 from training.datasets import FOLDER, DatasetError, FolderOptions, Mode, load_dataset
-from training.loop import Progress, Trainer
+from training.generative_run import GenerativeRun
 from training.parallel.processes import started_by_torchrun
-from training.recipe import Precision, recipe_for
+from training.recipe import Precision
 from training.run_folder import RunError
 
 
@@ -27,6 +27,7 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Run folder; an interrupted run in it is resumed.")],
+    model: Annotated[str, typer.Option(help=f"What is trained: {', '.join(KINDS)}.")] = KINDS[0],
     mode: Annotated[
         Mode | None,
         typer.Option(help="folder: L (grey, 28x28) or RGB (32x32) [default: RGB if an image shows a colour]."),
@@ -36,9 +37,23 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     batch: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
+    noise: Annotated[
+        float | None,
+        typer.Option(min=0, help="Of training images: standard deviation, instead of the recipe's."),
+    ] = None,
     inference_aware: Annotated[
         float | None,
         typer.Option(min=0, help="Weight of the inference-aware loss, an addition to the paper; 0 is off."),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="adv-linf, adv-l2: run folder of the cnn that they start from."),
+    ] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(min=1e-9, help="adv-linf, adv-l2: how far the attack goes; instead of the recipe's.")
+    ] = None,
+    attack_steps: Annotated[
+        int | None, typer.Option(min=1, help="adv-linf, adv-l2: of the attack in training; instead of the recipe's.")
     ] = None,
     precision: Annotated[Precision | None, typer.Option(help="Of CUDA's arithmetic: float32, tf32 or bf16.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the weights, the noise and the order.")] = 0,
@@ -52,24 +67,28 @@ def train(
     """
     if threads:
         torch.set_num_threads(threads)
-    overrides: dict[str, Any] = {
-        "epochs": epochs,
-        "batch": batch,
-        "learning_rate": learning_rate,
-        "precision": precision,
-    }
+    overrides = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate, "augmentation_std": noise}
     try:
         if mode and dataset != FOLDER:
             raise ValueError(f"mode: expected none with {dataset}, whose images are what they are, got {mode}")
         data_set = load_dataset(dataset, data, FolderOptions(mode, seed))
-        recipe = recipe_for(preset, data_set.like)
-        recipe = replace(recipe, seed=seed, **{k: v for k, v in overrides.items() if v is not None})
-        if inference_aware is not None:
-            recipe = replace(recipe, objective=replace(recipe.objective, rival_search=inference_aware))
         processes, own_device = context.with_resource(started_by_torchrun(_device(device)))
-        trainer = Trainer(
-            data_set, recipe, out, device=own_device, checkpoint_seconds=checkpoint_seconds, processes=processes
+        wanted = Wanted(
+            kind=model,
+            preset=preset,
+            out=out,
+            device=own_device,
+            processes=processes,
+            checkpoint_seconds=checkpoint_seconds,
+            seed=seed,
+            overrides={name: value for name, value in overrides.items() if value is not None},
+            inference_aware=inference_aware,
+            precision=precision,
+            start=start,
+            epsilon=epsilon,
+            attack_steps=attack_steps,
         )
+        trainer = trainer_for(data_set, wanted)
         resumed_at = trainer.resume()
     except (DatasetError, RunError, ValueError, RuntimeError) as error:
         fail(str(error), usage=True)
@@ -78,30 +97,37 @@ def train(
         return
     if resumed_at:
         stderr.print(f"resuming {out} at step {resumed_at} of {trainer.steps}")
+    last = _run(trainer, resumed_at)
+    if as_json:
+        print_json(last)
+    elif model in GenerativeRun.kinds:
+        stderr.print(f"trained {trainer.step} steps; publish it with: eabs models publish {out}")
+    else:
+        stderr.print(f"trained {trainer.step} steps")
+
+
+def _run(trainer: Training, resumed_at: int) -> dict[str, Any]:
+    """Trains to the end, and shows how far it is; returns the last validation."""
     last: dict[str, Any] = {"step": resumed_at, "steps": trainer.steps}
     with progress_bar() as bar:
         task = bar.add_task("training", total=trainer.steps, completed=resumed_at, note="")
 
-        def report(progress: Progress) -> None:
+        def report(progress: Reached) -> None:
             bar.update(task, completed=progress.step)
             if progress.validation is None:
                 return
-            found = progress.validation
-            note = f"epoch {progress.epoch}: latent {found.latent:.2%} encoder {found.encoder:.2%}"
+            note = f"epoch {progress.epoch}: {progress.validation.summary}"
             bar.update(task, note=note)
-            last.update(step=progress.step, epoch=progress.epoch, **vars(found))
+            last.update(step=progress.step, epoch=progress.epoch, **vars(progress.validation))
             if not stderr.is_terminal:
-                stderr.print(f"step {progress.step}/{progress.steps} {note} z std {found.latent_std:.2f}")
+                stderr.print(f"step {progress.step}/{trainer.steps} {note}")
 
         try:
             trainer.run(report)
         except KeyboardInterrupt:
             trainer.save()
             fail(f"interrupted at step {trainer.step}; the same command resumes it")
-    if as_json:
-        print_json(last)
-    else:
-        stderr.print(f"trained {trainer.step} steps; publish it with: eabs models publish {out}")
+    return last
 
 
 def _device(name: str) -> torch.device:

@@ -1,8 +1,4 @@
-"""The training loop, Algorithm 1 of Ju & Wagner (AISec 2020), in one process or in several that share every batch.
-
-Every random draw of a step comes from a seed made of the run's seed and the step's number, and every epoch's order
-from the epoch's: a resumed run needs no generator state to repeat what an undisturbed one does, bit for bit.
-"""
+"""The training loop, Algorithm 1 of Ju & Wagner (AISec 2020), in one process or in several that share every batch."""
 
 import time
 from collections.abc import Callable
@@ -30,6 +26,7 @@ from training.run_folder import (
     restore_optimizer,
     tensors_of,
 )
+from training.steps import Steps
 from training.validation import Validation, validate
 
 _ADAM_BETAS = (0.9, 0.999)
@@ -77,8 +74,7 @@ class Trainer:
         if recipe.batch % self.processes.count:
             raise ValueError(f"batch: expected a multiple of the {self.processes.count} processes, got {recipe.batch}")
         kept, held_out = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
-        if len(kept) < recipe.batch:
-            raise ValueError(f"batch: expected at most the {len(kept)} training images, got {recipe.batch}")
+        self._plan = Steps(recipe, len(kept))
         self.recipe = recipe
         self._checkpoint_seconds = checkpoint_seconds
         self.device = device
@@ -100,12 +96,15 @@ class Trainer:
         self._discriminator_adam = torch.optim.Adam(
             self._discriminator, recipe.discriminator_learning_rate, _ADAM_BETAS
         )
-        self.steps_per_epoch = len(self.train) // recipe.batch
-        self.steps = self.steps_per_epoch * recipe.epochs
         self.step = 0
         if device.type == "cuda":
             torch.set_float32_matmul_precision("highest" if recipe.precision == "float32" else "high")
             torch.backends.cudnn.allow_tf32 = recipe.precision != "float32"
+
+    @property
+    def steps(self) -> int:
+        """How many updates the whole run has."""
+        return self._plan.total
 
     def resume(self) -> int:
         """Goes on from the folder's newest checkpoint, if there is one; returns the step reached.
@@ -130,24 +129,20 @@ class Trainer:
         """Trains to the end; only the first process validates."""
         self.processes.follow_first(self.model.state_dict().values())
         saved = time.monotonic()
-        order = self._order(self.step // self.steps_per_epoch)
         with self._board() as board:
-            while self.step < self.steps:
-                epoch, place = divmod(self.step, self.steps_per_epoch)
-                if place == 0:
-                    order = self._order(epoch)
-                terms = self._update(order[place * self.recipe.batch : (place + 1) * self.recipe.batch])
-                self.step += 1
-                ended = self.step % self.steps_per_epoch == 0
+            for step in self._plan.after(self.step):
+                terms = self._update(step.indices.to(self.device))
+                self.step = step.number + 1
+                epoch = step.epoch + 1
                 validation = None
-                if ended and board is not None:
-                    if (epoch + 1) % self.recipe.validate_every == 0 or self.step == self.steps:
+                if step.ends_epoch and board is not None:
+                    if epoch % self.recipe.validate_every == 0 or self.step == self.steps:
                         validation = self._validate()
-                    self._log(board, epoch + 1, terms, validation)
-                if ended or time.monotonic() - saved > self._checkpoint_seconds:
+                    self._log(board, epoch, terms, validation)
+                if step.ends_epoch or time.monotonic() - saved > self._checkpoint_seconds:
                     self.save(validation)
                     saved = time.monotonic()
-                report(Progress(self.step, self.steps, epoch + 1, terms, validation))
+                report(Progress(self.step, self.steps, epoch, terms, validation))
 
     def save(self, validation: Validation | None = None) -> None:
         """Writes a checkpoint of this moment, if this is the first process."""
@@ -165,13 +160,9 @@ class Trainer:
             return nullcontext()
         return SummaryWriter(str(self.folder.path / "tensorboard"), purge_step=self.step)
 
-    def _order(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(_seed(self.recipe.seed, epoch, stream=1))
-        return torch.randperm(len(self.train), generator=generator).to(self.device)
-
     def _update(self, indices: Tensor) -> ObjectiveTerms:
         recipe, model = self.recipe, self.model
-        torch.manual_seed(_seed(recipe.seed, self.step, stream=0))
+        torch.manual_seed(self._plan.seed(self.step))
         images = to_unit_range(self.train.images[indices])
         images = images + recipe.augmentation_std * torch.randn_like(images)
         noise = torch.randn(len(images), model.architecture.latent, device=self.device)
@@ -207,7 +198,7 @@ class Trainer:
         return replace(terms, **dict(zip(_MEANS, means / self.processes.count, strict=True)))
 
     def _set_learning_rates(self) -> None:
-        factor = self.recipe.learning_rate_factor(self.step, self.steps_per_epoch)
+        factor = self.recipe.learning_rate_factor(self.step, self._plan.per_epoch)
         for group in self._autoencoder_adam.param_groups:
             group["lr"] = self.recipe.learning_rate * factor
         for group in self._discriminator_adam.param_groups:
@@ -239,8 +230,3 @@ class Trainer:
             board.add_scalar(f"loss/{name}", value, self.step)
         for name, value in (asdict(validation) if validation else {}).items():
             board.add_scalar(f"validation/{name}", value, self.step)
-
-
-def _seed(seed: int, number: int, *, stream: int) -> int:
-    # Distinct for every (run, stream, number) that occurs: steps stay far below 2^40.
-    return (seed * 2 + stream << 40) + number

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from training import checkpoint_file
 from training.architectures import ARCHITECTURES
 from training.datasets import CLASS_LABELS, Dataset, FolderOptions, Mode, Split, holdout, load_dataset
 from training.datasets.dataset import LIKE
+from training.run_recipe import RunRecipe
 
 _DESCRIPTION = "run.json"
 _CHECKPOINT = "checkpoint.safetensors"
@@ -28,20 +29,6 @@ _LOG = "log.csv"
 
 class RunError(Exception):
     """A run folder does not hold what was asked of it."""
-
-
-class RunRecipe(Protocol):
-    """What every recipe says, a dataclass of all hyperparameters: the kind of model that it trains (`e-abs`, `cnn`,
-    ...), which share of the training images is held out, and the seed of that and of every other draw."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def validation_fraction(self) -> float: ...
-    @property
-    def seed(self) -> int: ...
 
 
 R = TypeVar("R", bound=RunRecipe)

@@ -26,6 +26,11 @@ class Validation:
     latent_mean: float
     latent_std: float
 
+    @property
+    def summary(self) -> str:
+        """For a line beside a progress bar."""
+        return f"latent {self.latent:.2%} encoder {self.encoder:.2%} z std {self.latent_std:.2f}"
+
 
 def validate(
     model: EABS,

@@ -21,9 +21,9 @@ from eabs.settings import EFFORTS, Effort
 from model_store import LoadedModel, Manifest, default_cache, prepare_inference
 from model_store.images import encode_png
 from service.images.decoding import decode_image
-from training.baselines.cnn import Cnn
-from training.baselines.folder import BaselineFolder
 from training.datasets import DatasetError, Split, load_dataset, to_unit_range
+from training.discriminative.network import Cnn
+from training.discriminative.run import DiscriminativeRun
 from training.out_of_distribution.comparison import Comparison, compare, spread
 from training.out_of_distribution.judges import Judge, by_latent_inference, by_prototypes, by_softmax
 from training.out_of_distribution.synthetic import synthetic_images
@@ -39,7 +39,7 @@ def out_of_distribution(
         typer.Option(help="NAME=DIR: a data set as `eabs train` names it, and the folder of its files; repeatable."),
     ] = None,
     cnn: Annotated[
-        list[Path] | None, typer.Option(help="A folder of `eabs baselines train`, to compare with; repeatable.")
+        list[Path] | None, typer.Option(help="A run folder of `eabs train --model cnn`, to compare with; repeatable.")
     ] = None,
     effort: Annotated[Effort | None, typer.Option(help="Of latent inference [default: its calibration's].")] = None,
     images: Annotated[int, typer.Option(min=1, help="Of each set, for latent inference; the others take all.")] = 1000,
@@ -110,7 +110,8 @@ def _as_served(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 def _network(folder: Path, manifest: Manifest) -> Cnn:
     try:
-        network, description = BaselineFolder(folder).load()
+        run = DiscriminativeRun(folder)
+        network, description = run.classifier(), run.description()
     except RunError as error:
         fail(str(error), usage=True)
     recipe, trained = description.recipe, manifest.training_recipe

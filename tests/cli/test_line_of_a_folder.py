@@ -59,12 +59,6 @@ def test_a_mode_is_for_folders_alone(eabs: Eabs, mnist_folder: Path, tmp_path: P
     assert "mode: expected none with mnist" in outcome.err
 
 
-def test_a_baseline_wants_an_official_set(eabs: Eabs, tmp_path: Path) -> None:
-    outcome = eabs("baselines", "train", "--dataset", "folder", "--data", tmp_path, "--out", tmp_path / "cnn")
-    assert outcome.code == 2
-    assert "expected an official data set" in outcome.err
-
-
 def test_a_folder_without_classes_is_a_usage_error(eabs: Eabs, tmp_path: Path) -> None:
     outcome = eabs("train", "--dataset", "folder", "--data", tmp_path, "--out", tmp_path / "run")
     assert outcome.code == 2

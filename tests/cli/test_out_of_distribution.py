@@ -1,4 +1,4 @@
-"""`eabs baselines train`, and `eabs evaluate out-of-distribution` with what it makes."""
+"""`eabs evaluate out-of-distribution`, also with what `eabs train --model cnn` makes."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,8 @@ def bright_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(eabs: Eabs, mnist_folder: Path, tmp_path: Path) -> Eabs:
     def run(*arguments: object) -> object:
         few = ("--out", tmp_path / "cnn", "--epochs", 2, "--batch", 16)
-        return eabs("baselines", "train", "--dataset", "mnist", "--data", mnist_folder, *few, *arguments)
+        common = ("--model", "cnn", "--dataset", "mnist", "--data", mnist_folder, "--device", "cpu")
+        return eabs("train", *common, *few, *arguments)
 
     return run  # type: ignore[return-value]
 
@@ -54,19 +55,6 @@ def evaluate(eabs: Eabs, own_store: Path, mnist_folder: Path) -> Eabs:
         return eabs("evaluate", "out-of-distribution", *common, *arguments)
 
     return run  # type: ignore[return-value]
-
-
-def test_a_baseline_is_trained_with_the_noise_of_the_paper_where_none_is_named(train: Eabs) -> None:
-    plain, noiseless = (json.loads(train("--json", *more).out) for more in ((), ("--noise", 0)))
-    assert plain["dataset"] == "mnist"
-    assert (plain["recipe"]["augmentation_std"], noiseless["recipe"]["augmentation_std"]) == (0.2, 0)
-    assert 0 <= plain["validation_accuracy"] <= 1
-
-
-def test_a_baseline_of_a_set_that_is_not_there_is_a_usage_error(eabs: Eabs, tmp_path: Path) -> None:
-    outcome = eabs("baselines", "train", "--dataset", "mnist", "--data", tmp_path, "--out", tmp_path / "cnn")
-    assert outcome.code == 2
-    assert "train-images-idx3-ubyte" in outcome.err
 
 
 def test_every_measure_is_held_against_every_set(
@@ -104,7 +92,7 @@ def test_the_table_names_every_set(evaluate: Eabs) -> None:
     [
         (("--against", "fashion_mnist"), "expected NAME=DIR, got 'fashion_mnist'"),
         (("--against", "letters=."), "unknown data set 'letters'"),
-        (("--cnn", "no-such-folder"), "eabs baselines train"),
+        (("--cnn", "no-such-folder"), "eabs train"),
     ],
 )
 def test_what_cannot_be_compared_with_is_a_usage_error(

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from eabs.inference import LatentInference
 from eabs.prototypes import PrototypeBank
 from eabs.settings import InferenceSettings
 from model_store import ScoreCalibration
-from training.baselines.cnn import Cnn
 
 _BATCH = 64
 
@@ -46,8 +45,8 @@ def by_prototypes(bank: PrototypeBank, calibration: ScoreCalibration) -> Judge:
     return _by_scores("finite-bank", lambda images: bank.classify(images).scores.float().cpu(), calibration)
 
 
-def by_softmax(name: str, network: Cnn, validation: Tensor, *, reject_below: float) -> Judge:
-    """By the maximum softmax probability of a CNN (Hendrycks & Gimpel, ICLR 2017).
+def by_softmax(name: str, network: nn.Module, validation: Tensor, *, reject_below: float) -> Judge:
+    """By the maximum softmax probability of a CNN (Hendrycks & Gimpel, ICLR 2017), a module to logits (B, K).
 
     The threshold is the one below which a share of at most `reject_below` of the validation images (N, C, H, W) lies.
     """

@@ -10,8 +10,8 @@ from eabs.networks import EABS
 from eabs.prototypes import PrototypeBank
 from eabs.settings import EFFORTS
 from model_store import ScoreCalibration
-from training.baselines.cnn import Cnn
 from training.datasets import load_dataset, to_unit_range
+from training.discriminative.network import Cnn
 from training.out_of_distribution.judges import by_latent_inference, by_prototypes, by_softmax
 
 

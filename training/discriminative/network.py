@@ -1,4 +1,4 @@
-"""The unprotected CNN of the paper's tables: E-ABS's encoder with a linear layer after it (section 4.3)."""
+"""The network of every discriminative kind: E-ABS's encoder with a linear layer after it (section 4.3)."""
 
 import torch
 from torch import Tensor, nn

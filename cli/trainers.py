@@ -1,0 +1,141 @@
+"""What `eabs train` trains with: the recipe and the trainer of a kind of model, from the command's options."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from training.datasets import Dataset
+from training.discriminative.recipe import ADVERSARIAL, CNN, DiscriminativeRecipe, adversarial_recipe, cnn_recipe
+from training.discriminative.run import DiscriminativeRun, TrainedCnn
+from training.discriminative.trainer import DiscriminativeTrainer
+from training.generative_run import GenerativeRun
+from training.loop import Trainer
+from training.parallel.processes import Processes
+from training.recipe import Precision, recipe_for
+
+KINDS = (*GenerativeRun.kinds, *DiscriminativeRun.kinds)
+
+
+class Validated(Protocol):
+    """What a validation says of itself; its fields are numbers."""
+
+    @property
+    def summary(self) -> str: ...
+
+
+class Reached(Protocol):
+    """Where a run stands."""
+
+    @property
+    def step(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def validation(self) -> Validated | None: ...
+
+
+class Training(Protocol):
+    """A run of any kind: `training/loop.py`'s or `training/discriminative/trainer.py`'s."""
+
+    step: int
+
+    @property
+    def steps(self) -> int: ...
+    def resume(self) -> int: ...
+    def run(self, report: Callable[[Reached], None] = ...) -> None: ...
+    def save(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the command's options ask for; None leaves it to the preset."""
+
+    kind: str
+    preset: str
+    out: Path
+    device: torch.device
+    processes: Processes
+    checkpoint_seconds: float
+    seed: int
+    overrides: dict[str, Any]
+    """Of the fields that every recipe has."""
+    inference_aware: float | None
+    precision: Precision | None
+    start: Path | None
+    epsilon: float | None
+    attack_steps: int | None
+
+
+def trainer_for(dataset: Dataset, wanted: Wanted) -> Training:
+    """The trainer of a run, new or joined.
+
+    Raises:
+        ValueError: there is no such kind or preset, an option does not belong to the kind, or a value is not possible.
+        RunError: `out` holds a run of something else, or `start` is no run that one can start from.
+    """
+    if wanted.kind in GenerativeRun.kinds:
+        return _generative(dataset, wanted)
+    if wanted.kind in DiscriminativeRun.kinds:
+        return _discriminative(dataset, wanted)
+    raise ValueError(f"unknown model {wanted.kind!r}: expected one of {', '.join(KINDS)}")
+
+
+def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
+    _refuse(wanted, "start", "epsilon", "attack_steps")
+    recipe = replace(recipe_for(wanted.preset, dataset.like), seed=wanted.seed, **wanted.overrides)
+    if wanted.precision is not None:
+        recipe = replace(recipe, precision=wanted.precision)
+    if wanted.inference_aware is not None:
+        recipe = replace(recipe, objective=replace(recipe.objective, rival_search=wanted.inference_aware))
+    return Trainer(
+        dataset,
+        recipe,
+        wanted.out,
+        device=wanted.device,
+        checkpoint_seconds=wanted.checkpoint_seconds,
+        processes=wanted.processes,
+    )
+
+
+def _discriminative(dataset: Dataset, wanted: Wanted) -> DiscriminativeTrainer:
+    _refuse(wanted, "inference_aware", "precision")
+    if wanted.processes.count > 1:
+        raise ValueError(f"{wanted.kind}: expected one process, got {wanted.processes.count}")
+    if wanted.kind == CNN:
+        _refuse(wanted, "start", "epsilon", "attack_steps")
+        recipe, start = cnn_recipe(wanted.preset, dataset.like), None
+    else:
+        recipe, start = _adversarial(dataset, wanted)
+    return DiscriminativeTrainer(
+        dataset,
+        replace(recipe, seed=wanted.seed, **wanted.overrides),
+        wanted.out,
+        device=wanted.device,
+        start=start,
+        checkpoint_seconds=wanted.checkpoint_seconds,
+    )
+
+
+def _adversarial(dataset: Dataset, wanted: Wanted) -> tuple[DiscriminativeRecipe, TrainedCnn]:
+    if wanted.start is None:
+        raise ValueError(f"{wanted.kind}: expected --from RUN, a run of `eabs train --model {CNN}` to start from")
+    start = TrainedCnn.of(DiscriminativeRun(wanted.start))
+    norm = ADVERSARIAL[wanted.kind]
+    recipe = adversarial_recipe(wanted.preset, dataset.like, norm, initial_weights=start.digest)
+    asked = {"epsilon": wanted.epsilon, "steps": wanted.attack_steps}
+    changed: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    assert recipe.adversarial is not None  # noqa: S101 - for mypy
+    return replace(recipe, adversarial=replace(recipe.adversarial, **changed)), start
+
+
+_OPTIONS = {"start": "from"}
+
+
+def _refuse(wanted: Wanted, *names: str) -> None:
+    for name in names:
+        if getattr(wanted, name) is not None:
+            option = _OPTIONS.get(name, name.replace("_", "-"))
+            raise ValueError(f"--{option}: expected none with {wanted.kind}, got {getattr(wanted, name)}")

@@ -1,0 +1,98 @@
+"""`eabs train --model cnn|adv-linf|adv-l2`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.class_folders import write_class_folders
+from tests.cli.conftest import Eabs
+from training.discriminative.run import DiscriminativeRun
+
+
+@pytest.fixture
+def train(eabs: Eabs, mnist_folder: Path) -> Eabs:
+    def run(*arguments: object) -> object:
+        common = ("--dataset", "mnist", "--data", mnist_folder, "--device", "cpu", "--epochs", 2, "--batch", 27)
+        return eabs("train", *common, *arguments)
+
+    return run  # type: ignore[return-value]
+
+
+def test_adversarial_training_follows_that_of_the_cnn(train: Eabs, tmp_path: Path) -> None:
+    cnn = train("--model", "cnn", "--out", tmp_path / "cnn", "--json")
+    assert cnn.code == 0, cnn.err
+    found = json.loads(cnn.out)
+    assert (found["step"], found["epoch"], found["robust"]) == (12, 2, None)
+    adversarial = train(
+        "--model", "adv-l2", "--from", tmp_path / "cnn", "--out", tmp_path / "adv", "--epsilon", 1, "--attack-steps", 2,
+        "--json",
+    )  # fmt: skip
+    assert adversarial.code == 0, adversarial.err
+    found = json.loads(adversarial.out)
+    assert 0 <= found["robust"] <= found["accuracy"] <= 1
+    description = DiscriminativeRun(tmp_path / "adv").description()
+    settings = description.recipe.adversarial
+    assert settings is not None
+    assert (settings.norm, settings.epsilon, settings.steps) == ("l2", 1, 2)
+
+    again = train("--model", "adv-l2", "--from", tmp_path / "cnn", "--out", tmp_path / "adv")
+    assert again.code == 2
+    assert "holds a run with another data set or recipe" in again.err
+
+
+def test_a_cnn_is_trained_with_the_noise_of_the_paper_where_none_is_named(train: Eabs, tmp_path: Path) -> None:
+    for name, options in (("plain", ()), ("noiseless", ("--noise", 0))):
+        assert train("--model", "cnn", "--out", tmp_path / name, *options).code == 0
+    plain, noiseless = (DiscriminativeRun(tmp_path / name).description().recipe for name in ("plain", "noiseless"))
+    assert (plain.augmentation_std, noiseless.augmentation_std) == (0.2, 0)
+
+
+def test_a_cnn_learns_a_folder_of_one_s_own(eabs: Eabs, tmp_path: Path) -> None:
+    data = write_class_folders(tmp_path / "digits", reach=1)
+    outcome = eabs(
+        "train", "--model", "cnn", "--dataset", "folder", "--data", data, "--out", tmp_path / "cnn", "--device", "cpu",
+        "--epochs", 1, "--batch", 8,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert DiscriminativeRun(tmp_path / "cnn").classifier().head.out_features == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--model", "gan"), "unknown model 'gan': expected one of e-abs"),
+        (("--model", "adv-linf"), "adv-linf: expected --from RUN"),
+        (("--model", "adv-linf", "--from", "no-such-run"), "no-such-run: expected a folder that `eabs train` made"),
+        (("--model", "cnn", "--from", "run"), "--from: expected none with cnn, got run"),
+        (("--model", "cnn", "--attack-steps", 3), "--attack-steps: expected none with cnn, got 3"),
+        (("--model", "cnn", "--inference-aware", 0), "--inference-aware: expected none with cnn, got 0"),
+        (("--epsilon", 0.1), "--epsilon: expected none with e-abs, got 0.1"),
+        (("--model", "cnn", "--preset", "slow"), "unknown preset 'slow'"),
+    ],
+)
+def test_what_does_not_fit_the_model_is_a_usage_error(
+    train: Eabs, tmp_path: Path, arguments: tuple[object, ...], complaint: str
+) -> None:
+    outcome = train("--out", tmp_path / "run", *arguments)
+    assert outcome.code == 2
+    assert complaint in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_cnn_of_another_data_set_is_a_usage_error(
+    train: Eabs, eabs: Eabs, mnist_folder: Path, tmp_path: Path
+) -> None:
+    assert train("--model", "cnn", "--out", tmp_path / "cnn").code == 0
+    outcome = eabs(
+        "train", "--model", "adv-l2", "--from", tmp_path / "cnn", "--dataset", "fashion_mnist", "--data", mnist_folder,
+        "--out", tmp_path / "adv", "--device", "cpu", "--batch", 27,
+    )  # fmt: skip
+    assert outcome.code == 2
+    assert "expected a CNN that was trained on the data set fashion_mnist, got one of mnist" in outcome.err
+
+
+def test_a_data_set_that_is_not_there_is_a_usage_error(eabs: Eabs, tmp_path: Path) -> None:
+    outcome = eabs("train", "--model", "cnn", "--dataset", "mnist", "--data", tmp_path, "--out", tmp_path / "cnn")
+    assert outcome.code == 2
+    assert "train-images-idx3-ubyte" in outcome.err

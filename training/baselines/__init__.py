@@ -1,1 +1,0 @@
-"""Classifiers that E-ABS is compared with."""

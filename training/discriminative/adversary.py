@@ -1,0 +1,61 @@
+"""The attack inside adversarial training: Foolbox's projected gradient descent."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from foolbox.attacks.projected_gradient_descent import (
+    L2ProjectedGradientDescentAttack,
+    LinfProjectedGradientDescentAttack,
+)
+from foolbox.models.pytorch import PyTorchModel
+from torch import Tensor, nn
+
+from training.discriminative.recipe import AdversarialTraining, Norm
+
+_ATTACKS: dict[Norm, type[LinfProjectedGradientDescentAttack] | type[L2ProjectedGradientDescentAttack]] = {
+    "linf": LinfProjectedGradientDescentAttack,
+    "l2": L2ProjectedGradientDescentAttack,
+}
+
+
+def adversarial_examples(network: nn.Module, images: Tensor, labels: Tensor, training: AdversarialTraining) -> Tensor:
+    """Images within epsilon of others, and in [0, 1], that the network mistakes for something else if PGD can.
+
+    It costs `training.steps` passes through the network and back; the update with what it found costs one more. The
+    random start comes from torch's global generator.
+
+    Args:
+        network: images to logits (B, K). Its mode and its parameters' gradients are left as they were.
+        images: (B, C, H, W) float32 in [0, 1].
+        labels: (B,) int64.
+        training: the norm, epsilon, the steps and their size.
+
+    Returns:
+        (B, C, H, W) float32, each the last step's image; up to float32's rounding within epsilon.
+    """
+    attack = _ATTACKS[training.norm](steps=training.steps, rel_stepsize=training.relative_step_size, random_start=True)
+    with _as_attacked(network):
+        model = PyTorchModel(network, bounds=(0, 1), device=images.device)
+        found: Tensor = attack.run(model, images, labels, epsilon=training.epsilon)
+    return found
+
+
+@contextmanager
+def _as_attacked(network: nn.Module) -> Iterator[None]:
+    """The network as an attacker has it: in evaluation mode, and without gradients of its parameters.
+
+    In training mode BatchNorm would tie an image's gradient to its neighbours and would take the statistics of every
+    step's images into its running ones, and dropout would make each step's network another one than is attacked later.
+    Foolbox differentiates by `backward()`, which would add every step's gradients to the parameters', and compute them.
+    """
+    mode = network.training
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    network.eval()
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+        network.train(mode)
