@@ -153,7 +153,7 @@ class LatentInference:
         if settings.finalists is not None and settings.finalists < first.shape[1]:
             chosen &= first <= first.kthvalue(settings.finalists, dim=1, keepdim=True).values
         chosen = chosen.unsqueeze(1).expand_as(found.values)
-        mean, _ = self._encode(images)
+        mean, _ = self.encode(images)
         latents, _ = self._with_proposal(images, found, mean, chosen[:, -1], settings.objective)
         # A class that is left at its start must not win by the looseness of what is known of it.
         least = torch.where(chosen, found.bounds, torch.inf).amin((1, 2), keepdim=True)
@@ -191,7 +191,7 @@ class LatentInference:
     def _infer_by_adam(self, images: Tensor, settings: AdamSettings) -> InferenceResult:
         B, S, K, M = len(images), settings.starts, self.architecture.classes, self.architecture.latent
         found = self.bank.search(images, S, settings.objective)
-        mean, log_variance = self._encode(images)
+        mean, log_variance = self.encode(images)
         everywhere = torch.ones(B, K, dtype=torch.bool, device=self.device)
         latents, proposed = self._with_proposal(images, found, mean, everywhere, settings.objective)
         log_stds = torch.full_like(latents, math.log(settings.initial_std))
@@ -239,8 +239,8 @@ class LatentInference:
         latents[:, -1] = torch.where(better[..., None], mean[:, None], latents[:, -1])
         return latents, better
 
-    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The encoder's mean and log variance, (B, M) each."""
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The encoder's mean and log variance, (B, M) each, of images (B, C, H, W) on the model's device."""
         both = in_blocks(
             lambda rows: torch.cat(self._encoder(rows.view(-1, *self.architecture.image)), dim=1),
             images.flatten(1),

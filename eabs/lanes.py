@@ -112,9 +112,9 @@ class LaneObjective:
         """Nothing is held that others could use."""
 
     def values(self, latents: Tensor) -> Tensor:
-        """The objective (L,) at latents (L, M)."""
+        """The objective (L,) at latents (L, M); autograd can track it, to the latents and to the targets."""
         images = self._decoders.decode(self._spread(latents).view(*self._shape, -1))
-        costs: Tensor = torch.linalg.vector_norm((images - self._targets).flatten(2), dim=2).square_()
+        costs: Tensor = torch.linalg.vector_norm((images - self._targets).flatten(2), dim=2).square()
         costs = costs.flatten()[self._slots]
         return costs if self._objective == "distance" else costs + self._discriminator.penalty(latents)
 

@@ -63,6 +63,9 @@ class QuasiNewton:
 
     `points` (L, M) and `values` (L,) are the best found so far; `promises` (L,) what the quadratic model says that a
     full step would still gain.
+
+    Values and gradients that autograd tracks make points and values that it tracks: the method can be differentiated,
+    its decisions held fixed.
     """
 
     def __init__(self, points: Tensor, metric: Tensor) -> None:
@@ -82,7 +85,7 @@ class QuasiNewton:
     def propose(self) -> Tensor:
         """Where to evaluate next (L, M): the start itself, and later a damped quasi-Newton step from the best."""
         lengths = torch.linalg.vector_norm(self._directions, dim=1)
-        self._steps = self._directions * (self._scales * (_LONGEST_STEP / lengths).clamp_max_(1))[:, None]
+        self._steps = self._directions * (self._scales * (_LONGEST_STEP / lengths.clamp_min(_LONGEST_STEP)))[:, None]
         return self.points + self._steps
 
     def accept(self, values: Tensor, gradients: Tensor) -> None:
@@ -91,11 +94,13 @@ class QuasiNewton:
         curvatures = (steps * changes).sum(1)
         norms = torch.linalg.vector_norm(steps, dim=1) * torch.linalg.vector_norm(changes, dim=1)
         # The update keeps the matrix positive definite only where the curvature is; a first step is none.
-        reciprocals = torch.where(curvatures > _LEAST_CURVATURE * norms, 1 / curvatures, 0)[:, None]
+        updated = curvatures > _LEAST_CURVATURE * norms
+        reciprocals = torch.where(updated, curvatures, torch.inf).reciprocal()[:, None]
         images = _product(self._inverse_hessians, changes)
         quadratics = (changes * images).sum(1, keepdim=True)
         halves = 0.5 * (reciprocals.square() * quadratics + reciprocals) * steps - reciprocals * images
-        self._inverse_hessians.baddbmm_(torch.stack([steps, halves], 2), torch.stack([halves, steps], 1))
+        update = torch.stack([steps, halves], 2), torch.stack([halves, steps], 1)
+        self._inverse_hessians = torch.baddbmm(self._inverse_hessians, *update)
         better = values < self.values
         self.points = torch.where(better[:, None], self.points + steps, self.points)
         self._gradients = torch.where(better[:, None], gradients, self._gradients)
