@@ -1,0 +1,94 @@
+"""The columns of a robustness table: models of one data set that may stand side by side."""
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from training.robustness.report_file import NORMS, ReportError, RobustnessReport
+
+HEADINGS = {
+    "cnn": "CNN",
+    "adv-linf": "Adv-Linf",
+    "adv-l2": "Adv-L2",
+    "abs": "ABS",
+    "a-abs": "A-ABS",
+    "d-abs": "D-ABS",
+    "v-abs": "V-ABS",
+    "ad-abs": "AD-ABS",
+    "av-abs": "AV-ABS",
+    "dv-abs": "DV-ABS",
+    "e-abs": "E-ABS",
+}
+"""Kinds of model as the paper's tables call them, in their order."""
+
+
+def arranged(reports: Mapping[Path, RobustnessReport]) -> dict[str, Path]:
+    """Which file stands in which column, by its heading, in the paper's order.
+
+    A heading is the kind of model, with the model's name where several are of one kind.
+
+    Raises:
+        ReportError: two reports are of one kind and name.
+    """
+    order = list(HEADINGS)
+    kinds = Counter(report.subject.kind for report in reports.values())
+    columns: dict[str, Path] = {}
+
+    def place(path: Path) -> int:
+        kind = reports[path].subject.kind
+        return order.index(kind) if kind in HEADINGS else len(order)
+
+    for path in sorted(reports, key=place):
+        subject = reports[path].subject
+        heading = HEADINGS.get(subject.kind, subject.kind)
+        if kinds[subject.kind] > 1:
+            heading = f"{heading} ({subject.name})"
+        if heading in columns:
+            raise ReportError(f"{columns[heading]} and {path}: expected one report a model, got two of {heading}")
+        columns[heading] = path
+    return columns
+
+
+def require_comparable(columns: Mapping[str, RobustnessReport]) -> None:
+    """Models are compared on the same images, and on attacks that may go equally far.
+
+    Raises:
+        ReportError: data set, split, classes, images, labels or an epsilon differ; the message names the two models.
+    """
+    for (name, first), (other_name, second) in pairwise(columns.items()):
+        between = f"{name} and {other_name} cannot be compared"
+        for field in ("dataset", "split", "classes"):
+            one, other = getattr(first, field), getattr(second, field)
+            if one != other:
+                raise ReportError(f"{between}: {field}: expected the same, got {one} and {other}")
+        if first.indices != second.indices:
+            found = _difference(first, second)
+            raise ReportError(f"{between}: indices: expected the same images in the same order, got {found}")
+        for field in ("labels", "samples_digest"):
+            if getattr(first, field) != getattr(second, field):
+                raise ReportError(f"{between}: {field}: expected the same, got others though the indices are equal")
+    for norm in NORMS:
+        sizes = {size: name for name, report in columns.items() if (size := report.epsilon(norm)) is not None}
+        if len(sizes) > 1:
+            found = " and ".join(f"{size:g} ({name})" for size, name in sizes.items())
+            raise ReportError(f"the models cannot be compared: expected one epsilon for {norm}, got {found}")
+
+
+def on_common_images(columns: Mapping[str, RobustnessReport]) -> dict[str, RobustnessReport]:
+    """The reports restricted to the images that all of them have.
+
+    Raises:
+        ReportError: there are none.
+    """
+    common = set.intersection(*(set(report.indices) for report in columns.values()))
+    if not common:
+        raise ReportError(f"{', '.join(columns)}: expected images that all of them have, got none")
+    return {heading: report.restricted_to(common) for heading, report in columns.items()}
+
+
+def _difference(first: RobustnessReport, second: RobustnessReport) -> str:
+    if first.images != second.images:
+        return f"{first.images} and {second.images} images"
+    place = next(place for place in range(first.images) if first.indices[place] != second.indices[place])
+    return f"{first.indices[place]} and {second.indices[place]} in place {place}"
