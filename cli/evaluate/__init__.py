@@ -6,7 +6,8 @@ from cli.evaluate.accuracy import accuracy
 from cli.evaluate.certificates import certificates
 from cli.evaluate.certified import certified
 from cli.evaluate.out_of_distribution import out_of_distribution
+from cli.evaluate.report import report
 
 app = typer.Typer(help="Measure a published model.", no_args_is_help=True)
-for command in (accuracy, certificates, certified, out_of_distribution):
+for command in (accuracy, certificates, certified, out_of_distribution, report):
     app.command()(command)

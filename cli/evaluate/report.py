@@ -1,0 +1,58 @@
+"""`eabs evaluate report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.console import fail, stderr, stdout
+
+
+def report(
+    reports: Annotated[list[Path], typer.Argument(metavar="REPORT.json...", help="As `evaluate robustness` writes.")],
+    out: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for the tables, figures and RobustBench entries.")
+    ] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Put the paper's figures beside ours, and list those far from them.")
+    ] = False,
+    common_images: Annotated[
+        bool, typer.Option("--common-images", help="Count only the images that all of a data set's reports have.")
+    ] = False,
+) -> None:
+    """Make tables, tests and figures of robustness reports, one a model, on one or more data sets.
+
+    The tables are printed as Markdown, or written to --out as tables.md with figures and RobustBench-style entries.
+    """
+    # They import scipy.stats, which no other command should wait for.
+    from cli.evaluate.report_files import write_files  # noqa: PLC0415
+    from training.robustness.columns import arranged, on_common_images, require_comparable  # noqa: PLC0415
+    from training.robustness.markdown import section  # noqa: PLC0415
+    from training.robustness.pictures import read_pictures  # noqa: PLC0415
+    from training.robustness.report_file import ReportError, read_report  # noqa: PLC0415
+
+    sections, written = [], []
+    try:
+        read = {path: read_report(path) for path in reports}
+        for dataset in dict.fromkeys(one.dataset for one in read.values()):
+            files = arranged({path: one for path, one in read.items() if one.dataset == dataset})
+            whole = {heading: read[path] for heading, path in files.items()}
+            columns = on_common_images(whole) if common_images else whole
+            require_comparable(columns)
+            sections.append(section(columns, paper=paper))
+            if out:
+                pictures = {heading: read_pictures(path.parent, read[path]) for heading, path in files.items()}
+                written += write_files(out, columns, whole, pictures)
+        text = "\n".join(sections)
+        if out:
+            tables = out / "tables.md"
+            tables.write_text(text)
+            written.insert(0, tables)
+    except ReportError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")
+    for path in written:
+        stderr.print(str(path), highlight=False, soft_wrap=True)
+    if not out:
+        stdout.print(text, markup=False, highlight=False, soft_wrap=True, end="")
