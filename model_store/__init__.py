@@ -25,6 +25,15 @@ from model_store.errors import (
     VersionExists,
     VersionInUse,
 )
+from model_store.evaluations import (
+    AccuracyEvaluation,
+    AttackOutcome,
+    CertifiedAt,
+    CertifiedEvaluation,
+    Evaluation,
+    RobustnessEvaluation,
+    WorstCase,
+)
 from model_store.manifest import (
     ArchitectureSpec,
     Calibration,
@@ -37,7 +46,7 @@ from model_store.manifest import (
     TrainingData,
 )
 from model_store.preparation_cache import default_cache, prepare_inference
-from model_store.prototypes_file import prototypes_from_bytes, prototypes_to_bytes
+from model_store.prototypes_file import prototypes_digest, prototypes_from_bytes, prototypes_to_bytes
 from model_store.reader import PRODUCTION, LoadedModel, Resolution
 from model_store.storage import StoreRoot
 from model_store.store import ModelStore
@@ -48,9 +57,14 @@ BUNDLED = Path(__file__).parent / "bundled"
 __all__ = [
     "BUNDLED",
     "PRODUCTION",
+    "AccuracyEvaluation",
     "ArchitectureSpec",
+    "AttackOutcome",
     "Calibration",
+    "CertifiedAt",
+    "CertifiedEvaluation",
     "CorruptVersion",
+    "Evaluation",
     "InvalidAliases",
     "InvalidManifest",
     "InvalidName",
@@ -66,6 +80,7 @@ __all__ = [
     "Preprocessing",
     "Prototypes",
     "Resolution",
+    "RobustnessEvaluation",
     "ScoreCalibration",
     "StoreRoot",
     "StoreUnreachable",
@@ -76,8 +91,10 @@ __all__ = [
     "VersionBusy",
     "VersionExists",
     "VersionInUse",
+    "WorstCase",
     "default_cache",
     "prepare_inference",
+    "prototypes_digest",
     "prototypes_from_bytes",
     "prototypes_to_bytes",
     "weights_digest",

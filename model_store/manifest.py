@@ -6,16 +6,16 @@ fields, and hold no NaN or infinity.
 
 import math
 from bisect import bisect_left
-from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from eabs.architecture import Architecture, ConvLayer
 from eabs.candidates import DEFAULT_CANDIDATES
 from eabs.settings import Effort
 from model_store.errors import InvalidManifest
-from model_store.names import check_name
+from model_store.evaluations import Evaluation
+from model_store.fields import Frozen, Name, Positive, Sha256, UtcTime
 from model_store.seal import seal, unseal
 
 MANIFEST_FILE = "manifest.json"
@@ -25,23 +25,7 @@ PROTOTYPES_FILE = "prototypes.safetensors"
 _CHANNELS = {"L": 1, "RGB": 3}
 
 
-def _in_utc(moment: datetime) -> datetime:
-    if moment.utcoffset() != timedelta(0):
-        raise ValueError(f"expected a time in UTC, got {moment.isoformat()}")
-    return moment
-
-
-Name = Annotated[str, AfterValidator(check_name)]
-Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-Positive = Annotated[int, Field(ge=1)]
-UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class LayerSpec(_Frozen):
+class LayerSpec(Frozen):
     """`eabs.architecture.ConvLayer` as JSON; kernel, stride and padding in pixels."""
 
     channels: Positive
@@ -50,7 +34,7 @@ class LayerSpec(_Frozen):
     padding: int = Field(ge=0)
 
 
-class ArchitectureSpec(_Frozen):
+class ArchitectureSpec(Frozen):
     """`eabs.architecture.Architecture` as JSON, refused where no networks could be built from it."""
 
     image: tuple[Positive, Positive, Positive]
@@ -86,7 +70,7 @@ class ArchitectureSpec(_Frozen):
         return self
 
 
-class Preprocessing(_Frozen):
+class Preprocessing(Frozen):
     """What an image becomes before the model sees it: `mode` (L: 1 channel, RGB: 3), a square of side `size`
     pixels, values in `value_range`.
     """
@@ -96,15 +80,21 @@ class Preprocessing(_Frozen):
     value_range: tuple[Literal[0], Literal[1]] = (0, 1)
 
 
-class TrainingData(_Frozen):
-    """What a model was trained on: images per split, and `sha256:<hex>` of every source file by its name."""
+class TrainingData(Frozen):
+    """What a model was trained on: images per split, and `sha256:<hex>` of every source file by its name.
+
+    `licence` is under what terms the data may be used, and `citation` what its owners ask to be cited; None where
+    nobody said.
+    """
 
     dataset: str
     splits: dict[str, int]
     sources: dict[str, Sha256]
+    licence: str | None = None
+    citation: str | None = None
 
 
-class ScoreCalibration(_Frozen):
+class ScoreCalibration(Frozen):
     """What a classifier's scores l_k mean, measured on the validation split.
 
     posterior = softmax(-l / `temperature`), `temperature` > 0. `scores`: for each of the K classes, ascending,
@@ -161,7 +151,7 @@ class Calibration(ScoreCalibration):
     effort: Effort
 
 
-class Prototypes(_Frozen):
+class Prototypes(Frozen):
     """A published prototype bank: how many `images` it holds, what made it, how it measures, what its scores mean."""
 
     images: Positive
@@ -170,12 +160,13 @@ class Prototypes(_Frozen):
     calibration: ScoreCalibration
 
 
-class ManifestDraft(_Frozen):
+class ManifestDraft(Frozen):
     """What the publisher of a model knows about it.
 
     `classes` are the K labels; `beta` weighs -log D in the scores; `seed` draws the candidates and the noise of
     inference, `candidates` says how many; `default_effort` is what a request gets that asks for none; `prototypes`
-    describes the prototype bank of a model that has one.
+    describes the prototype bank of a model that has one; `evaluations` are of the very weights, and prototypes, that
+    are published.
     """
 
     schema_version: Literal[1] = 1
@@ -193,6 +184,7 @@ class ManifestDraft(_Frozen):
     metrics: dict[str, float]
     calibration: Calibration
     prototypes: Prototypes | None = None
+    evaluations: tuple[Evaluation, ...] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "ManifestDraft":

@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 
 from eabs.prototypes import PrototypeBank
 from model_store.errors import InvalidWeights
+from model_store.seal import sha256_of
 
 _TYPES = {"points": torch.float16, "basis": torch.float32, "offsets": torch.float32, "classes": torch.int64}
 
@@ -25,6 +26,15 @@ def prototypes_to_bytes(bank: PrototypeBank) -> bytes:
         if not torch.equal(tensor.to(exact[name].dtype), exact[name]):
             raise InvalidWeights(f"prototypes: expected {name} that are {_TYPES[name]} numbers, got others")
     return safetensors.torch.save(tensors)
+
+
+def prototypes_digest(bank: PrototypeBank) -> str:
+    """`sha256:<hex>` of the bank: of a version, what its manifest says of its prototypes file.
+
+    Raises:
+        InvalidWeights: as `prototypes_to_bytes`.
+    """
+    return sha256_of(prototypes_to_bytes(bank))
 
 
 def prototypes_from_bytes(

@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_store import disk
 from model_store.errors import CorruptVersion
-from model_store.manifest import MANIFEST_FILE, Name, Sha256
+from model_store.fields import Name, Sha256
+from model_store.manifest import MANIFEST_FILE
 from model_store.seal import seal, sha256_of, unseal
 
 KEPT_VERSIONS = 16

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from eabs.settings import Effort, Solver
-from model_store import TrainingData
+from model_store import Evaluation, TrainingData
 from service.jobs import Classifier, Method
 
 Digest = Annotated[str, Field(examples=["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])]
@@ -221,6 +221,7 @@ class LoadedVersion(BaseModel):
     prototype_metrics: dict[str, float] | None = Field(description="Of its prototype bank, likewise")
     training_data: TrainingData
     training_recipe: dict[str, str | int | float | bool]
+    evaluations: list[Evaluation] = Field(description="Measured of these weights: accuracy, attacks, certificates")
     device: str
 
 

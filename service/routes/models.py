@@ -62,5 +62,6 @@ def _details(model: ServedModel) -> LoadedVersion:
         prototype_metrics=None if manifest.prototypes is None else manifest.prototypes.metrics,
         training_data=manifest.training_data,
         training_recipe=manifest.training_recipe,
+        evaluations=list(manifest.evaluations),
         device=str(model.classifiers.latent.device),
     )

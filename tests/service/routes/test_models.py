@@ -26,6 +26,8 @@ def test_a_model_is_described(client: httpx.Client) -> None:
     assert details["classes"] == [f"class {index}" for index in range(10)]
     assert details["metrics"] == {"accuracy": 0.1}
     assert details["training_data"]["dataset"] == "none"
+    assert (details["training_data"]["licence"], details["training_data"]["citation"]) == (None, None)
+    assert details["evaluations"] == []
     assert details["default_effort"] == "fast"
 
 
