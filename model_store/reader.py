@@ -144,6 +144,11 @@ class ModelReader:
         self._known_version(name, version)
         return self._published(name, version).manifest
 
+    def digest(self, name: str, version: str) -> str:
+        """`sha256:<hex>` of the version's manifest, and so of all that was published; raises as `manifest` does."""
+        self._known_version(name, version)
+        return self._published(name, version).digest
+
     def verify(self, name: str, version: str) -> None:
         """Checks that the version's folder holds exactly what was published; nothing comes from the cache.
 
