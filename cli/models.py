@@ -1,5 +1,6 @@
 """`eabs models`: what is published, and publishing."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +12,15 @@ from cli.console import fail, print_json, progress_bar, stdout
 from cli.options import BUNDLED_STORE, Store
 from eabs.settings import Effort
 from model_store import ModelStore, ModelStoreError
-from training.datasets import DatasetError
+from model_store.card import model_card
+from training.datasets import FOLDER, DatasetError
+from training.datasets.terms import Terms
+from training.evaluation_files import EvaluationError
 from training.export import REJECT_BELOW, draft_of_run
 from training.generative_run import GenerativeRun
 from training.run_folder import RunError
 
-app = typer.Typer(help="List, show, publish, verify, alias and delete models.", no_args_is_help=True)
+app = typer.Typer(help="List, show, describe, publish, verify, alias and delete models.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 Version = Annotated[str, typer.Argument(help="One of its versions.")]
@@ -58,6 +62,22 @@ def show(
 
 
 @app.command()
+def card(
+    model: Annotated[str, typer.Argument(help="The model's name, with @version or @alias if wanted.")],
+    store: Store = BUNDLED_STORE,
+) -> None:
+    """Print what is known of a version as Markdown: data, recipe, measured accuracy, limits, digests."""
+    name, _, reference = model.partition("@")
+    models = ModelStore(store)
+    try:
+        version = models.resolve(name, reference or None)
+        text = model_card(models.manifest(name, version), digest=models.digest(name, version))
+    except ModelStoreError as error:
+        fail(str(error))
+    sys.stdout.write(text)
+
+
+@app.command()
 def publish(
     run: Annotated[Path, typer.Argument(help="A run folder of `eabs train`.")],
     data: Annotated[Path, typer.Option(help="The data that it was trained on: a folder or a prepared file.")],
@@ -79,12 +99,22 @@ def publish(
     prototypes: Annotated[
         bool, typer.Option(help="Ship the prototype bank that `eabs prototypes train` made of it.")
     ] = False,
+    evaluation: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="JSON that `eabs evaluate accuracy`, `certified` or `robustness` wrote of these weights; repeatable."
+        ),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Of your own images; official sets have their own.")] = None,
+    citation: Annotated[str | None, typer.Option(help="What to cite for your own images.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     as_json: Json = False,
 ) -> None:
     """Calibrate a run on its validation split and publish it as a new, immutable version."""
     try:
         dataset = GenerativeRun(run).dataset(data)
+        if (licence or citation) and dataset.name != FOLDER:
+            fail(f"licence, citation: expected none for {dataset.name}, whose terms are known", usage=True)
         with progress_bar() as bar:
             task = bar.add_task("calibrating", total=calibration_images, note="")
             model, bank, draft = draft_of_run(
@@ -96,10 +126,12 @@ def publish(
                 reject_below=reject_below,
                 device=torch.device(device),
                 with_prototypes=prototypes,
+                terms=Terms(licence, citation),
+                evaluations=evaluation or (),
                 advance=lambda count: bar.update(task, advance=count),
             )
         manifest = ModelStore(store).publish(model, draft, prototypes=bank, version=version, aliases=alias or ())
-    except (RunError, DatasetError, ModelStoreError, ValueError) as error:
+    except (RunError, DatasetError, EvaluationError, ModelStoreError, ValueError) as error:
         fail(str(error))
     found = {} if manifest.prototypes is None else manifest.prototypes.metrics
     metrics = manifest.metrics | {f"prototypes_{metric}": value for metric, value in found.items()}

@@ -1,6 +1,6 @@
 """From a training run to a published model: calibration on the validation split, and the manifest's draft."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,10 +22,14 @@ from model_store import (
     Prototypes,
     ScoreCalibration,
     TrainingData,
+    prototypes_digest,
+    weights_digest,
 )
 from training.certified_accuracy import measure_bank
 from training.datasets import Dataset, Split, to_unit_range
+from training.datasets.terms import Terms, terms_of
 from training.evaluation import latent_scores
+from training.evaluation_files import Measured, read_evaluation
 from training.generative_run import GenerativeRun
 from training.prototypes.folder import PrototypeFolder
 from training.prototypes.recipe import PrototypeRecipe
@@ -48,6 +52,8 @@ def draft_of_run(
     seed: int = 0,
     device: torch.device,
     with_prototypes: bool = False,
+    terms: Terms | None = None,
+    evaluations: Sequence[Path] = (),
     advance: Callable[[int], None] = lambda _: None,
 ) -> tuple[EABS, PrototypeBank | None, ManifestDraft]:
     """The networks of a run's newest checkpoint, its prototype bank if wanted, and the draft of their manifest.
@@ -62,11 +68,14 @@ def draft_of_run(
         seed: of the served model's candidates and noise.
         device: where the calibration runs.
         with_prototypes: whether to ship the bank that `eabs prototypes train` made.
+        terms: under which the images may be used; an official set's are known.
+        evaluations: JSON files that `eabs evaluate` made of these weights.
         advance: told how many images are done.
 
     Raises:
         RunError: the run has no checkpoint, was trained on other files than `dataset`'s, or has no bank where one is
             wanted.
+        EvaluationError: one of `evaluations` is none, or is of another model.
         ValueError: a class has too few calibration images for any image of it to have a typicality below
             `reject_below`.
     """
@@ -75,6 +84,9 @@ def draft_of_run(
     _, held_out = folder.splits(dataset)
     bank, bank_recipe = PrototypeFolder(run).load() if with_prototypes else (None, None)
     model = folder.model().to(device)
+    measured = Measured(description.dataset, weights_digest(model), None if bank is None else prototypes_digest(bank))
+    found = tuple(read_evaluation(file, measured) for file in evaluations)
+    terms = terms_of(description.dataset, description.sources) or terms or Terms()
     recipe = description.recipe
     split = Split(held_out.images[:calibration_images], held_out.labels[:calibration_images])
     inference = LatentInference.prepare(model, beta=recipe.objective.beta, seed=seed, threads=physical_cores())
@@ -98,6 +110,8 @@ def draft_of_run(
             dataset=description.dataset,
             splits={"train": description.train_images, "validation": description.validation_images},
             sources=description.sources,
+            licence=terms.licence,
+            citation=terms.citation,
         ),
         training_recipe=flat_recipe,
         metrics=metrics,
@@ -107,6 +121,7 @@ def draft_of_run(
         prototypes=None
         if bank is None or bank_recipe is None
         else _describe(bank, bank_recipe, held_out, split, reject_below=reject_below),
+        evaluations=found,
     )
     return model, bank, draft
 

@@ -7,6 +7,7 @@ import typer
 
 from cli.published import load_data, validation_split
 from model_store import LoadedModel
+from model_store.manifest import PROTOTYPES_FILE, WEIGHTS_FILE
 from training.datasets import Split
 
 Model = Annotated[str, typer.Option(help="The model's name, with @version or @alias if wanted.")]
@@ -25,7 +26,13 @@ def chosen_images(loaded: LoadedModel, data: Path, split: str, images: int | Non
     return Split(chosen.images[:images], chosen.labels[:images])
 
 
-def identity(loaded: LoadedModel) -> dict[str, str]:
-    """Which model a result speaks of, for JSON."""
+def identity(loaded: LoadedModel) -> dict[str, str | None]:
+    """Which model a result speaks of, for JSON: its weights, and its prototype bank if it has one, by their digests."""
     manifest = loaded.manifest
-    return {"name": manifest.name, "version": manifest.version, "digest": loaded.digest}
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "digest": loaded.digest,
+        "weights": manifest.files[WEIGHTS_FILE],
+        "prototypes": manifest.files.get(PROTOTYPES_FILE),
+    }

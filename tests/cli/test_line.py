@@ -40,6 +40,31 @@ def test_a_trained_run_is_published_evaluated_and_classifies(eabs: Eabs, mnist_f
     assert found["images"] == 20
     assert found["accuracy"] == found["correct"] / 20
 
+    bound = eabs(
+        "evaluate", "certified", "--model", "mnist", "--data", mnist_folder, "--store", store,
+        "--certificate", "finite-bank", "--json",
+    )  # fmt: skip
+    assert bound.code == 0, bound.err
+    files = [tmp_path / "accuracy.json", tmp_path / "certified.json"]
+    for file, outcome in zip(files, (evaluated, bound), strict=True):
+        file.write_text(outcome.out)
+    publish_measured = (
+        "models", "publish", run, "--data", mnist_folder, "--store", store, "--effort", "fast", "--reject-below", 0,
+        "--evaluation", files[0], "--evaluation", files[1],
+    )  # fmt: skip
+    assert "licence, citation: expected none for mnist" in eabs(*publish_measured, "--licence", "MIT").err
+    without_bank = eabs(*publish_measured)
+    assert without_bank.code == 1
+    assert "expected a result of the prototype bank None, got one of sha256:" in without_bank.err
+    measured = eabs(*publish_measured, "--prototypes", "--json")
+    assert measured.code == 0, measured.err
+    assert json.loads(measured.out)["version"] == "2"
+    card = eabs("models", "card", "mnist@2", "--store", store)
+    assert card.code == 0, card.err
+    assert "| test | 20 | classifier: latent; solver: quasi-newton; effort: fast | " in card.out
+    assert "### Certified by finite-bank\n20 test images; a proof." in card.out
+    assert "- licence: CC BY-SA 3.0\n" in card.out
+
     classified = eabs("classify", EXAMPLES / "mnist-0-a.png", "--store", store, "--json")
     assert classified.code == 0, classified.err
     assert json.loads(classified.out)["model"]["version"] == "1"

@@ -28,13 +28,14 @@ def test_a_folder_of_images_becomes_a_served_model(eabs: Eabs, tmp_path: Path) -
 
     published = eabs(
         "models", "publish", run, "--data", data, "--store", store, "--name", "digits", "--alias", "production",
-        "--effort", "fast", "--prototypes", "--reject-below", 0.9, "--json",
+        "--effort", "fast", "--prototypes", "--reject-below", 0.9, "--licence", "CC0", "--json",
     )  # fmt: skip
     assert published.code == 0, published.err
     manifest = json.loads(eabs("models", "show", "digits", "--store", store).out)
     assert manifest["classes"] == ["0", "1", "7"]
     assert manifest["preprocessing"] == {"mode": "L", "size": 28, "value_range": [0, 1]}
     assert manifest["training_data"]["splits"] == {"train": 108, "validation": 12}
+    assert (manifest["training_data"]["licence"], manifest["training_data"]["citation"]) == ("CC0", None)
 
     measured = ("evaluate", "accuracy", "--model", "digits", "--data", data, "--store", store, "--effort", "fast")
     evaluated = eabs(*measured, "--json")

@@ -24,6 +24,19 @@ def test_show_prints_the_manifest_of_an_alias(eabs: Eabs, store: Path) -> None:
     assert manifest["architecture"]["latent"] == 10
 
 
+def test_the_card_of_the_included_model_is_the_one_in_the_documents(eabs: Eabs) -> None:
+    page = Path(__file__).parents[2] / "docs" / "models" / "mnist.md"
+    assert eabs("models", "card", "mnist").out == page.read_text()
+
+
+def test_a_card_is_of_the_version_that_is_named(eabs: Eabs, store: Path) -> None:
+    for reference in ("mnist", "mnist@1", "mnist@production"):
+        assert eabs("models", "card", reference, "--store", store).out.startswith("# mnist, version 1\n")
+    outcome = eabs("models", "card", "mnist@7", "--store", store)
+    assert outcome.code == 1
+    assert "no version '7'" in outcome.err
+
+
 def test_verify_finds_a_flipped_byte(eabs: Eabs, own_store: Path) -> None:
     assert eabs("models", "verify", "mnist", "1", "--store", own_store).code == 0
     weights = own_store / "mnist" / "1" / "weights.safetensors"

@@ -1,0 +1,161 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_store import (
+    AccuracyEvaluation,
+    AttackOutcome,
+    CertifiedAt,
+    CertifiedEvaluation,
+    RobustnessEvaluation,
+    WorstCase,
+)
+from training.evaluation_files import EvaluationError, Measured, read_evaluation
+
+WEIGHTS, BANK = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+MEASURED = Measured("mnist", WEIGHTS, BANK)
+MODEL = {"name": "mnist", "version": "1", "digest": "sha256:0", "weights": WEIGHTS, "prototypes": BANK}
+ACCURACY: dict[str, Any] = {
+    "model": MODEL,
+    "split": "test",
+    "solver": "quasi-newton",
+    "effort": "fast",
+    "images": 4,
+    "correct": 3,
+    "accuracy": 0.75,
+}
+CERTIFIED: dict[str, Any] = {
+    "model": MODEL,
+    "split": "test",
+    "certificate": "smoothing",
+    "sound": True,
+    "base": "finite-bank",
+    "smoothing": {"sigma": 0.5, "n0": 100, "n": 1000, "alpha": 0.001, "seed": 7},
+    "images": 3,
+    "clean": 2 / 3,
+    "certified": {"0.25": 2 / 3, "1.0": 1 / 3},
+}
+
+
+def attack(norm: str, epsilon: float, *robust: bool) -> dict[str, Any]:
+    return {"norm": norm, "epsilon": epsilon, "settings": {"steps": 80}, "robust": list(robust), "seconds": 1.0}
+
+
+ROBUSTNESS: dict[str, Any] = {
+    "subject": {"name": "mnist", "kind": "e-abs", "identity": {"weights": WEIGHTS, "served": "latent, fast"}},
+    "dataset": "mnist",
+    "split": "test",
+    "labels": [0, 1, 2, 3],
+    "seed": 5,
+    "clean": [True, True, True, False],
+    "attacks": {
+        "pgd-linf": attack("linf", 0.3, True, False, True, False),
+        "deepfool-linf": attack("linf", 0.3, False, True, True, False),
+        "pgd-l2": attack("l2", 1.5, True, True, True, False),
+    },
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "result.json"
+
+
+def test_an_accuracy_is_a_number_of_images_and_how_they_were_classified(file: Path) -> None:
+    file.write_text(json.dumps(ACCURACY))
+
+    settings = {"classifier": "latent", "solver": "quasi-newton", "effort": "fast"}
+    expected = AccuracyEvaluation(split="test", images=4, correct=3, settings=settings)
+    assert read_evaluation(file, MEASURED) == expected
+
+
+def test_certified_shares_become_numbers_of_images(file: Path) -> None:
+    file.write_text(json.dumps(CERTIFIED))
+
+    assert read_evaluation(file, MEASURED) == CertifiedEvaluation(
+        split="test",
+        images=3,
+        settings={"base": "finite-bank", "sigma": 0.5, "n0": 100, "n": 1000, "alpha": 0.001, "seed": 7},
+        certificate="smoothing",
+        sound=True,
+        clean=2,
+        radii=(CertifiedAt(radius=0.25, certified=2), CertifiedAt(radius=1.0, certified=1)),
+    )
+
+
+def test_outcomes_image_by_image_become_numbers_and_the_worst_case_of_each_ball(file: Path) -> None:
+    file.write_text(json.dumps(ROBUSTNESS))
+
+    steps: dict[str, str | int | float | bool | None] = {"steps": 80}
+    assert read_evaluation(file, MEASURED) == RobustnessEvaluation(
+        split="test",
+        images=4,
+        settings={"served": "latent, fast"},
+        seed=5,
+        clean=3,
+        attacks={
+            "pgd-linf": AttackOutcome(norm="linf", epsilon=0.3, settings=steps, robust=2),
+            "deepfool-linf": AttackOutcome(norm="linf", epsilon=0.3, settings=steps, robust=2),
+            "pgd-l2": AttackOutcome(norm="l2", epsilon=1.5, settings=steps, robust=3),
+        },
+        worst_case=(WorstCase(norm="linf", epsilon=0.3, robust=1), WorstCase(norm="l2", epsilon=1.5, robust=3)),
+    )
+
+
+@pytest.mark.parametrize("result", [ACCURACY, CERTIFIED, ROBUSTNESS])
+def test_a_result_of_other_weights_is_refused(file: Path, result: dict[str, Any]) -> None:
+    file.write_text(json.dumps(result))
+
+    with pytest.raises(EvaluationError, match=rf"expected a result of the weights {BANK}, got one of {WEIGHTS}"):
+        read_evaluation(file, Measured("mnist", BANK, BANK))
+
+
+def test_a_result_that_names_no_weights_is_refused(file: Path) -> None:
+    file.write_text(json.dumps(ROBUSTNESS | {"subject": {"identity": {}}}))
+
+    with pytest.raises(EvaluationError, match="got one of None"):
+        read_evaluation(file, MEASURED)
+
+
+def test_a_result_of_another_data_set_is_refused(file: Path) -> None:
+    file.write_text(json.dumps(ROBUSTNESS))
+
+    with pytest.raises(EvaluationError, match="expected a result of the data set svhn, got one of mnist"):
+        read_evaluation(file, Measured("svhn", WEIGHTS))
+
+
+def test_the_bank_matters_where_it_had_a_part(file: Path) -> None:
+    without = Measured("mnist", WEIGHTS)
+    file.write_text(json.dumps(CERTIFIED))
+    with pytest.raises(EvaluationError, match="expected a result of the prototype bank None, got one of sha256:b"):
+        read_evaluation(file, without)
+
+    file.write_text(json.dumps(CERTIFIED | {"base": "latent"}))
+    assert isinstance(read_evaluation(file, without), CertifiedEvaluation)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "Expecting value"),
+        ("[]", "should be a valid dictionary"),
+        ("{}", "Field required"),
+        (json.dumps(ACCURACY | {"correct": 5}), "correct: expected at most 4 images, got 5"),
+        (json.dumps(CERTIFIED | {"clean": 1.5}), "less than or equal to 1"),
+        (json.dumps(ROBUSTNESS | {"clean": [True]}), "pgd-linf: expected 1 outcomes, got 4"),
+        (json.dumps(ROBUSTNESS | {"clean": [False] * 4}), "expected at most 0 images"),
+    ],
+)
+def test_what_is_no_result_is_refused(file: Path, text: str, complaint: str) -> None:
+    file.write_text(text)
+
+    with pytest.raises(EvaluationError, match=complaint) as refused:
+        read_evaluation(file, MEASURED)
+    assert f"{file}: expected the JSON of `eabs evaluate" in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="No such file"):
+        read_evaluation(tmp_path / "none.json", MEASURED)
