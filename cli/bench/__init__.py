@@ -2,6 +2,7 @@
 
 import typer
 
+from cli.bench.adversarial import adversarial
 from cli.bench.arrivals import arrivals
 from cli.bench.certificates import certificates
 from cli.bench.classes import classes
@@ -29,5 +30,6 @@ for command in (
     pressure,
     layouts,
     public_abs,
+    adversarial,
 ):
     app.command()(command)

@@ -8,6 +8,7 @@ COMMANDS = [
     "models alias", "models delete", "evaluate accuracy", "evaluate certificates", "evaluate certified",
     "bench engine", "bench certificates", "bench server", "bench layouts", "bench optimality",
     "bench convergence", "bench solvers", "bench classes", "bench arrivals", "bench starts", "bench public-abs",
+    "bench adversarial",
 ]  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from foolbox.attacks.projected_gradient_descent import (
 from foolbox.models.pytorch import PyTorchModel
 from torch import Tensor, nn
 
-from training.discriminative.recipe import AdversarialTraining, Norm
+from training.attacks.ball import Norm
+from training.discriminative.recipe import AdversarialTraining
 
 _ATTACKS: dict[Norm, type[LinfProjectedGradientDescentAttack] | type[L2ProjectedGradientDescentAttack]] = {
     "linf": LinfProjectedGradientDescentAttack,

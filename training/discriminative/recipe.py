@@ -2,11 +2,9 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from training.attacks.ball import Norm
 from training.run_recipe import AUGMENTATION_STD, RunRecipe
-
-Norm = Literal["linf", "l2"]
 
 CNN = "cnn"
 ADVERSARIAL: dict[str, Norm] = {"adv-linf": "linf", "adv-l2": "l2"}

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from training.attacks.ball import Norm
 from training.datasets import Dataset, load_dataset
-from training.discriminative.recipe import DiscriminativeRecipe, Norm, adversarial_recipe, cnn_recipe
+from training.discriminative.recipe import DiscriminativeRecipe, adversarial_recipe, cnn_recipe
 from training.discriminative.run import DiscriminativeRun, TrainedCnn
 from training.discriminative.trainer import DiscriminativeTrainer
 

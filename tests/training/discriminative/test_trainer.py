@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.training.discriminative.conftest import CNN_RECIPE, CPU, short_adversarial
+from training.attacks.ball import Norm
 from training.datasets import Dataset, holdout
-from training.discriminative.recipe import Norm
 from training.discriminative.run import DiscriminativeRun, TrainedCnn
 from training.discriminative.trainer import DiscriminativeTrainer, Progress
 from training.discriminative.validation import logits
