@@ -84,7 +84,7 @@ PRESETS: dict[str, _Preset] = {
     "quick": _Preset(
         cnn=DiscriminativeRecipe(name="quick", epochs=20, batch=128, learning_rate=4e-3, schedule="one-cycle"),
         adversarial=DiscriminativeRecipe(
-            name="quick", epochs=15, batch=128, learning_rate=2e-3, schedule="one-cycle", augmentation_std=0.0
+            name="quick", epochs=15, batch=128, learning_rate=4e-3, schedule="one-cycle", augmentation_std=0.0
         ),
         steps=7,
         relative_step_size=0.25,
