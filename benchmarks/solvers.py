@@ -83,7 +83,7 @@ class _Problem:
         cells = torch.arange(len(images) * K)
         targets, classes = images.flatten(1)[cells // K], cells % K
         objective = LaneObjective(
-            inference.decoders, inference.discriminator, targets=targets, classes=classes, objective="score"
+            inference.decoders, inference.penalty, targets=targets, classes=classes, objective="score"
         )
         starts = inference.bank.search(images, 1, "score")
         points = starts.latents.flatten(0, 2).clone()

@@ -10,7 +10,7 @@ from eabs.candidates import CandidateBank
 from eabs.decoding import FoldedDecoders
 from eabs.lanes import LaneObjective
 from eabs.networks import EABS
-from eabs.penalty import FoldedDiscriminator
+from eabs.penalty import Penalty, penalty_of
 from eabs.workers import Workers
 
 _IMAGES = 4
@@ -38,7 +38,7 @@ def compare_starts(
 ) -> list[StartsResult]:
     """Searches the starts of images (B, C, H, W) with every number of components, and with whole images."""
     decoders = FoldedDecoders.fold(model.decoders)
-    discriminator = FoldedDiscriminator(model.discriminator, beta)
+    penalty = penalty_of(model, beta)
     workers = Workers(threads, decoders.device)
     pixels = decoders.architecture.pixels
     latents: dict[int, torch.Tensor] = {}
@@ -46,11 +46,11 @@ def compare_starts(
     costs: dict[int, tuple[float, float, float]] = {}
     for count in (*counts, pixels):
         bank = CandidateBank.decode(
-            decoders, discriminator, count=candidates, seed=seed, workers=workers, components=count
+            decoders, penalty, count=candidates, seed=seed, workers=workers, components=count
         )
         starts = [bank.search(part, 1, "score").latents[:, 0] for part in images.split(_IMAGES)]
         latents[count] = torch.cat(starts)
-        values[count] = _values(decoders, discriminator, images, latents[count], workers)
+        values[count] = _values(decoders, penalty, images, latents[count], workers)
         alone = 1e3 * best_seconds(partial(bank.search, images[:1], 1, "score"))
         batch = 1e3 * best_seconds(partial(bank.search, images[:32], 1, "score")) / min(32, len(images))
         costs[count] = (alone, batch, 4e-6 * bank.coordinates.numel())
@@ -67,7 +67,7 @@ def compare_starts(
 
 def _values(
     decoders: FoldedDecoders,
-    discriminator: FoldedDiscriminator,
+    penalty: Penalty,
     images: torch.Tensor,
     latents: torch.Tensor,
     workers: Workers,
@@ -80,7 +80,7 @@ def _values(
         lanes = torch.arange(len(pictures) * K)
         objective = LaneObjective(
             decoders,
-            discriminator,
+            penalty,
             targets=pictures.flatten(1)[lanes // K],
             classes=lanes % K,
             objective="score",

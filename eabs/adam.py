@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from eabs.lanes import LaneObjective
+from eabs.penalty import GaussianPrior
 from eabs.settings import AdamSettings
 
 _BETAS = (0.9, 0.999)
@@ -43,7 +44,13 @@ def draw_noise(settings: AdamSettings, latent: int, *, seed: int) -> Tensor:
 
 
 def descend(
-    objective: LaneObjective, means: Tensor, log_stds: Tensor, noise: Tensor, settings: AdamSettings
+    objective: LaneObjective,
+    means: Tensor,
+    log_stds: Tensor,
+    noise: Tensor,
+    settings: AdamSettings,
+    *,
+    prior: GaussianPrior | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Minimises the expectation for L lanes.
 
@@ -52,6 +59,7 @@ def descend(
         means, log_stds: (L, M), where to start.
         noise: (steps + samples, L, M).
         settings: how.
+        prior: whose divergence counts, where it is known exactly and is no part of the objective.
 
     Returns:
         Scores (L,), estimated from `samples` samples, and the final means (L, M).
@@ -63,7 +71,10 @@ def descend(
         scaled = parameters[:, M:].exp() * noise[step]
         _, gradient = objective.values_and_gradients(parameters[:, :M] + scaled)
         both = torch.cat([gradient, gradient * scaled], dim=1)
+        if prior is not None:
+            both += prior.divergence_gradient(parameters[:, :M], parameters[:, M:])
         parameters = adam.step(parameters, both, settings.learning_rate_at(step))
-    means, stds = parameters[:, :M], parameters[:, M:].exp()
-    draws = [objective.values(means + stds * draw) for draw in noise[settings.steps :]]
-    return torch.stack(draws).mean(0), means
+    means, log_stds = parameters[:, :M], parameters[:, M:]
+    stds = log_stds.exp()
+    scores = torch.stack([objective.values(means + stds * draw) for draw in noise[settings.steps :]]).mean(0)
+    return scores if prior is None else scores + prior.divergence(means, log_stds), means

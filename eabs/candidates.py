@@ -21,7 +21,7 @@ from torch import Tensor
 
 from eabs.blocks import in_blocks
 from eabs.decoding import FoldedDecoders
-from eabs.penalty import FoldedDiscriminator
+from eabs.penalty import Penalty
 from eabs.workers import Workers
 
 DEFAULT_CANDIDATES = 8000
@@ -32,7 +32,7 @@ _SAMPLE = 8000  # images that the components are fitted to
 _SUBSPACE_ITERATIONS = 6
 
 Objective = Literal["score", "distance"]
-"""What is minimised: `score` is c - beta log D of (6), `distance` is c alone, for d_k of (7)."""
+"""What is minimised: `score` is c and the penalty of (6) or (2), `distance` is c alone, for d_k of (7)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class CandidateBank:
     ) -> None:
         """Args:
         latents: (N, M), the candidates' means.
-        penalties: (N,), -beta log D of each.
+        penalties: (N,), of each, or (K, N) where every class has its own.
         mean: (P,), P = C * H * W, the mean image m of the bank.
         components: (D, P), orthonormal.
         coordinates: (K, N, D), P(b - m) of every class's reconstruction b of each.
@@ -84,7 +84,7 @@ class CandidateBank:
     def decode(
         cls,
         decoders: FoldedDecoders,
-        discriminator: FoldedDiscriminator,
+        penalty: Penalty,
         *,
         count: int,
         seed: int,
@@ -108,7 +108,7 @@ class CandidateBank:
         coordinates, norms, residuals = (
             torch.cat(part).transpose(0, 1).contiguous() for part in zip(*parts, strict=True)
         )
-        (penalties,) = workers.map(discriminator.penalty, [latents])
+        (penalties,) = workers.map(penalty.by_class, [latents])
         return cls(
             latents=latents,
             penalties=penalties,

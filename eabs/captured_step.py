@@ -13,7 +13,7 @@ from torch import Tensor
 from eabs.candidates import Objective
 from eabs.decoding import FoldedDecoders
 from eabs.lanes import LaneObjective, spread_out
-from eabs.penalty import FoldedDiscriminator
+from eabs.penalty import Penalty
 from eabs.quasi_newton import QuasiNewton
 
 Replay = Callable[[], object]
@@ -42,7 +42,7 @@ class CapturedStep:
     def __init__(
         self,
         decoders: FoldedDecoders,
-        discriminator: FoldedDiscriminator,
+        penalty: Penalty,
         *,
         rows: int,
         objective: Objective,
@@ -57,7 +57,7 @@ class CapturedStep:
         self._state = QuasiNewton(torch.zeros(rows * K, M, device=device), identity)
         self._lane_objective = LaneObjective(
             decoders,
-            discriminator,
+            penalty,
             targets=torch.zeros(rows * K, architecture.pixels, device=device),
             classes=torch.arange(K, device=device).repeat(rows),
             objective=objective,
@@ -87,8 +87,8 @@ class CapturedStep:
 class CapturedSteps:
     """Captured steps that nobody uses at present, one user each."""
 
-    def __init__(self, decoders: FoldedDecoders, discriminator: FoldedDiscriminator, capture: Capture) -> None:
-        self._decoders, self._discriminator, self._capture = decoders, discriminator, capture
+    def __init__(self, decoders: FoldedDecoders, penalty: Penalty, capture: Capture) -> None:
+        self._decoders, self._penalty, self._capture = decoders, penalty, capture
         self._idle: dict[tuple[int, Objective], list[CapturedStep]] = {}
 
     def stepper(self, lanes: QuasiNewton, *, targets: Tensor, classes: Tensor, objective: Objective) -> "Captured":
@@ -104,7 +104,7 @@ class CapturedSteps:
         self._idle.setdefault((step.rows, step.objective), []).append(step)
 
     def _make(self, rows: int, objective: Objective) -> CapturedStep:
-        return CapturedStep(self._decoders, self._discriminator, rows=rows, objective=objective, capture=self._capture)
+        return CapturedStep(self._decoders, self._penalty, rows=rows, objective=objective, capture=self._capture)
 
 
 class Captured:

@@ -8,7 +8,7 @@ from torch import Tensor
 from eabs.captured_step import Captured, CapturedSteps
 from eabs.decoding import FoldedDecoders
 from eabs.lanes import LaneObjective
-from eabs.penalty import FoldedDiscriminator
+from eabs.penalty import Penalty
 from eabs.quasi_newton import QuasiNewton
 from eabs.settings import QuasiNewtonSettings
 
@@ -57,19 +57,19 @@ class Descent:
     def __init__(
         self,
         decoders: FoldedDecoders,
-        discriminator: FoldedDiscriminator,
+        penalty: Penalty,
         metric: Tensor,
         settings: QuasiNewtonSettings,
         captured: CapturedSteps | None = None,
     ) -> None:
         """Args:
-        decoders, discriminator: the objective.
+        decoders, penalty: the objective.
         metric: (K, M, M), each class's inverse Hessian to start with.
         settings: when lanes end.
         captured: on a GPU, where captured steps come from.
         """
         self._decoders = decoders
-        self._discriminator = discriminator
+        self._penalty = penalty
         self._metric = metric
         self._settings = settings
         self._captured = captured
@@ -149,7 +149,7 @@ class Descent:
         classes, objective = self._cells % self._K, self._settings.objective
         if self._captured is not None:
             return self._captured.stepper(self._lanes, targets=targets, classes=classes, objective=objective)
-        return LaneObjective(self._decoders, self._discriminator, targets=targets, classes=classes, objective=objective)
+        return LaneObjective(self._decoders, self._penalty, targets=targets, classes=classes, objective=objective)
 
     def _unpack(self) -> None:
         if self._stepper is not None:

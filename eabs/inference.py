@@ -1,7 +1,8 @@
 """Latent inference, equation (6) of Ju & Wagner (AISec 2020).
 
 For every class k: l_k(x) = min over (mu, Sigma) of E_{z ~ N(mu, Sigma)} [ c(x, G_k(z)) - beta log D(z) ], started
-from the best of the candidate bank and the encoder's own Q(z|x). `eabs/settings.py` says how it can be solved.
+from the best of the candidate bank and the encoder's own Q(z|x). `eabs/settings.py` says how it can be solved, and
+`eabs/penalty.py` what stands for -beta log D(z) in models of other priors.
 """
 
 import math
@@ -18,9 +19,9 @@ from eabs.candidates import DEFAULT_CANDIDATES, Objective, Starts
 from eabs.captured_step import CapturedSteps, capture_cuda_graph
 from eabs.decoding import FoldedDecoders
 from eabs.descent import Descent, Start
+from eabs.family import GenerativeModel
 from eabs.lanes import LaneObjective
-from eabs.networks import EABS
-from eabs.penalty import FoldedDiscriminator
+from eabs.penalty import GaussianPrior, penalty_of
 from eabs.preparation import Preparation, prepare
 from eabs.settings import AdamSettings, InferenceSettings, QuasiNewtonSettings
 from eabs.workers import Workers
@@ -67,17 +68,19 @@ class LatentInference:
     share and no more.
     """
 
-    def __init__(self, model: EABS, preparation: Preparation, *, beta: float, seed: int, threads: int = 1) -> None:
+    def __init__(
+        self, model: GenerativeModel, preparation: Preparation, *, beta: float, seed: int, threads: int = 1
+    ) -> None:
         """Args:
         model: the networks, on the device to compute on.
         preparation: what was made of them before.
-        beta: the weight of the penalty -log D(z).
+        beta: the weight of the penalty.
         seed: of the noise, where there is any.
         threads: on the CPU, how many parts of a batch to work on at once.
         """
         self.architecture = model.architecture
         self.decoders = FoldedDecoders.fold(model.decoders)
-        self.discriminator = FoldedDiscriminator(model.discriminator, beta)
+        self.penalty = penalty_of(model, beta)
         self.bank = preparation.bank
         self.metric = preparation.metric
         self.seed = seed
@@ -94,16 +97,16 @@ class LatentInference:
         self._workers = Workers(threads, self.device)
         self._captured: CapturedSteps | None = None
         if self.device.type == "cuda":
-            self._captured = CapturedSteps(self.decoders, self.discriminator, capture_cuda_graph)
+            self._captured = CapturedSteps(self.decoders, self.penalty, capture_cuda_graph)
 
     @classmethod
     def prepare(
-        cls, model: EABS, *, beta: float, seed: int, candidates: int = DEFAULT_CANDIDATES, threads: int = 1
+        cls, model: GenerativeModel, *, beta: float, seed: int, candidates: int = DEFAULT_CANDIDATES, threads: int = 1
     ) -> "LatentInference":
         """Decodes the candidate bank of `model`, on the model's device, and puts it to use."""
         preparation = prepare(
             FoldedDecoders.fold(model.decoders),
-            FoldedDiscriminator(model.discriminator, beta),
+            penalty_of(model, beta),
             candidates=candidates,
             seed=seed,
             threads=threads,
@@ -161,12 +164,12 @@ class LatentInference:
 
     def descent(self, settings: QuasiNewtonSettings) -> Descent:
         """A descent that images can be admitted to, from `start`."""
-        return Descent(self.decoders, self.discriminator, self.metric, settings, self._captured)
+        return Descent(self.decoders, self.penalty, self.metric, settings, self._captured)
 
     def distances(self, scores: Tensor, latents: Tensor, objective: Objective) -> Tensor:
-        """||x - G_k(z)||_2 (...) from the objective's values (...) at latents (..., M), whatever x is."""
+        """||x - G_k(z)||_2 (..., K) from the objective's values (..., K) at latents (..., K, M), whatever x is."""
         if objective == "score":
-            scores = scores - self.discriminator.penalty(latents)
+            scores = scores - self.penalty.penalty(latents, torch.arange(scores.shape[-1], device=scores.device))
         return scores.clamp_min(0).sqrt()
 
     def _infer(self, images: Tensor, settings: InferenceSettings) -> InferenceResult:
@@ -195,17 +198,20 @@ class LatentInference:
         everywhere = torch.ones(B, K, dtype=torch.bool, device=self.device)
         latents, proposed = self._with_proposal(images, found, mean, everywhere, settings.objective)
         log_stds = torch.full_like(latents, math.log(settings.initial_std))
-        log_stds[:, -1] = torch.where(proposed[..., None], 0.5 * log_variance[:, None], log_stds[:, -1])
+        log_stds[:, -1] = torch.where(proposed[..., None], 0.5 * log_variance, log_stds[:, -1])
         cells = torch.arange(B * S * K, device=self.device)
+        # The expectation of a Gaussian's divergence is known; that of a discriminator's word is not.
+        prior = self.penalty if settings.objective == "score" and isinstance(self.penalty, GaussianPrior) else None
         objective = LaneObjective(
             self.decoders,
-            self.discriminator,
+            self.penalty,
             targets=images.flatten(1)[cells // (S * K)],
             classes=cells % K,
-            objective=settings.objective,
+            objective=settings.objective if prior is None else "distance",
         )
         noise = self._noise(settings)[:, None, :, None].expand(-1, B, -1, K, -1).flatten(1, 3)
-        scores, means = descend(objective, latents.flatten(0, 2), log_stds.flatten(0, 2), noise, settings)
+        latents, log_stds = latents.flatten(0, 2), log_stds.flatten(0, 2)
+        scores, means = descend(objective, latents, log_stds, noise, settings, prior=prior)
         scores, best = scores.view(B, S, K).min(1)
         means = means.view(B, S, K, M).take_along_dim(best[:, None, :, None], 1).squeeze(1)
         distances = torch.linalg.vector_norm((images.unsqueeze(1) - self.decoders.decode(means)).flatten(2), dim=2)
@@ -221,30 +227,32 @@ class LatentInference:
     def _with_proposal(
         self, images: Tensor, found: Starts, mean: Tensor, wanted: Tensor, objective: Objective
     ) -> tuple[Tensor, Tensor]:
-        """The bank's starts (B, S, K, M), with the encoder's proposal (B, M) for the last of them where it is better.
+        """The bank's starts (B, S, K, M), with the encoder's proposal (B, K, M) for the last of them where it is better.
 
         Only the classes `wanted` (B, K) are tried. Also returns where it is better (B, K).
         """
         image, k = wanted.nonzero().unbind(1)
         lanes = LaneObjective(
             self.decoders,
-            self.discriminator,
+            self.penalty,
             targets=images.flatten(1)[image],
             classes=k,
             objective=objective,
         )
         better = torch.zeros_like(wanted)
-        better[image, k] = lanes.values(mean[image]) < found.values[image, -1, k]
+        better[image, k] = lanes.values(mean[image, k]) < found.values[image, -1, k]
         latents = found.latents.clone()
-        latents[:, -1] = torch.where(better[..., None], mean[:, None], latents[:, -1])
+        latents[:, -1] = torch.where(better[..., None], mean, latents[:, -1])
         return latents, better
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The encoder's mean and log variance, (B, M) each, of images (B, C, H, W) on the model's device."""
+        """The encoder's mean and log variance for every class, (B, K, M) each, of images (B, C, H, W) on the model's
+        device; all classes' are the same where they share an encoder."""
         both = in_blocks(
-            lambda rows: torch.cat(self._encoder(rows.view(-1, *self.architecture.image)), dim=1),
+            lambda rows: torch.cat(self._encoder(rows.view(-1, *self.architecture.image)), dim=-1).flatten(1),
             images.flatten(1),
             _CPU_IMAGES,
         )
-        mean, log_variance = both.chunk(2, dim=1)
+        latent, classes = self.architecture.latent, self.architecture.classes
+        mean, log_variance = both.view(len(images), -1, 2 * latent).expand(-1, classes, -1).chunk(2, dim=2)
         return mean, log_variance

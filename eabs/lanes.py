@@ -12,7 +12,7 @@ from torch import Tensor
 
 from eabs.candidates import Objective
 from eabs.decoding import MAX_CPU_ROWS, MIN_CPU_GROUPS, FoldedDecoders
-from eabs.penalty import FoldedDiscriminator
+from eabs.penalty import Penalty
 from eabs.quasi_newton import QuasiNewton
 
 # What a group costs beside its rows (its weights are copied), in units of a decoded row.
@@ -62,12 +62,12 @@ def _lay_out(lane_classes: Tensor, counts: Tensor, rows: int, columns: Tensor) -
 
 
 class LaneObjective:
-    """c(x, G_k(z)) - beta log D(z), or c alone, for L lanes, and its gradient to their latents."""
+    """c(x, G_k(z)) and the penalty, or c alone, for L lanes, and its gradient to their latents."""
 
     def __init__(
         self,
         decoders: FoldedDecoders,
-        discriminator: FoldedDiscriminator,
+        penalty: Penalty,
         *,
         targets: Tensor,
         classes: Tensor,
@@ -75,7 +75,7 @@ class LaneObjective:
     ) -> None:
         """Args:
         decoders: one group for every class.
-        discriminator: the penalty.
+        penalty: of latents far from the prior.
         targets: every lane's image, flattened, (L, P).
         classes: every lane's class, (L,) int64.
         objective: whether the penalty counts.
@@ -84,7 +84,8 @@ class LaneObjective:
         packing = (spread_out if classes.is_cuda else pack)(classes, K)
         groups = packing.group_classes
         self._decoders = decoders if len(groups) == K and bool((groups.diff() == 1).all()) else decoders.select(groups)
-        self._discriminator = discriminator
+        self._penalty = penalty
+        self._classes = classes
         self._objective = objective
         self._shape = (packing.rows, len(groups))
         self._slots = packing.slots
@@ -99,6 +100,7 @@ class LaneObjective:
     def keep(self, lanes: Tensor) -> None:
         """Forgets all lanes but `lanes` (L',) int64; those left keep their slots."""
         self._slots = self._slots[lanes]
+        self._classes = self._classes[lanes]
 
     def aim(self, slots: Tensor, targets: Tensor) -> None:
         """Gives the lanes in slots (L,) other images (L, P)."""
@@ -116,7 +118,7 @@ class LaneObjective:
         images = self._decoders.decode(self._spread(latents).view(*self._shape, -1))
         costs: Tensor = torch.linalg.vector_norm((images - self._targets).flatten(2), dim=2).square()
         costs = costs.flatten()[self._slots]
-        return costs if self._objective == "distance" else costs + self._discriminator.penalty(latents)
+        return costs if self._objective == "distance" else costs + self._penalty.penalty(latents, self._classes)
 
     def values_and_gradients(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """The objective (L,) at latents (L, M), and its gradient (L, M)."""
@@ -126,7 +128,7 @@ class LaneObjective:
         gradients = pullback(residuals.mul_(2)).flatten(0, 1)[self._slots]
         if self._objective == "distance":
             return costs, gradients
-        penalties, penalty_gradients = self._discriminator.penalty_with_gradient(latents)
+        penalties, penalty_gradients = self._penalty.penalty_with_gradient(latents, self._classes)
         return costs + penalties, gradients + penalty_gradients
 
     def _spread(self, lanes: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The three networks of E-ABS: one shared encoder, K decoders in one module, one latent discriminator.
+"""The networks of E-ABS: one shared encoder, K decoders in one module, one latent discriminator.
 
 Structure after Figure 2 and Table 9 of Ju & Wagner (AISec 2020).
 """
@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from eabs.architecture import Architecture, ConvLayer
 
-_LEAK = 0.2
-_LOG_VARIANCE_RANGE = (-8.0, 4.0)
+LEAK = 0.2
+LOG_VARIANCE_RANGE = (-8.0, 4.0)
 
 
 def convolutions(architecture: Architecture) -> nn.Sequential:
@@ -26,7 +26,7 @@ def convolutions(architecture: Architecture) -> nn.Sequential:
         layers += [
             nn.Conv2d(channels, layer.channels, layer.kernel, layer.stride, layer.padding, bias=False),
             nn.BatchNorm2d(layer.channels),
-            nn.LeakyReLU(_LEAK),
+            nn.LeakyReLU(LEAK),
         ]
         channels = layer.channels
     return nn.Sequential(*layers, nn.Dropout(architecture.dropout), nn.Flatten())
@@ -51,7 +51,7 @@ class Encoder(nn.Module):
             mu and log sigma^2, each (B, M).
         """
         features = self.features(images.contiguous(memory_format=torch.channels_last))
-        return self.mean(features), self.log_variance(features).clamp(*_LOG_VARIANCE_RANGE)
+        return self.mean(features), self.log_variance(features).clamp(*LOG_VARIANCE_RANGE)
 
 
 class GroupedDeconv(nn.Module):
@@ -99,7 +99,7 @@ class Decoders(nn.Module):
         channels = width
         for layer in architecture.decoder[:-1]:
             self.deconvs.append(GroupedDeconv(K, channels, layer, bias=False))
-            self.norms.append(nn.BatchNorm2d(K * layer.channels))
+            self.norms.append(self._norm(layer.channels))
             channels = layer.channels
         self.deconvs.append(GroupedDeconv(K, channels, architecture.decoder[-1], bias=True))
 
@@ -121,13 +121,20 @@ class Decoders(nn.Module):
         K = self.architecture.classes
         if latents.dim() == 2:
             latents = latents.unsqueeze(1).expand(-1, K, -1)
-        hidden = torch.einsum("bkm,kmf->bkf", latents, self.linear_weight) + self.linear_bias
-        features = self.dropout(hidden).flatten(1)[:, :, None, None].contiguous(memory_format=torch.channels_last)
+        features = self.dropout(self.open(latents)).flatten(1)[:, :, None, None].contiguous(memory_format=torch.channels_last)
         for deconv, norm in self.layers():
             features = deconv(features)
             features = torch.sigmoid(features) if norm is None else F.relu(norm(features))
         images: Tensor = features.view(len(latents), K, *self.architecture.image)
         return images
+
+    def open(self, latents: Tensor) -> Tensor:
+        """The linear layers' outputs, one latent a class: (B, K, M) to (B, K, width)."""
+        hidden: Tensor = torch.einsum("bkm,kmf->bkf", latents, self.linear_weight) + self.linear_bias
+        return hidden
+
+    def _norm(self, channels: int) -> nn.BatchNorm2d:
+        return nn.BatchNorm2d(self.architecture.classes * channels)
 
 
 class Discriminator(nn.Module):
@@ -138,7 +145,7 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = []
         width = architecture.latent
         for hidden in architecture.discriminator:
-            layers += [nn.Linear(width, hidden), nn.LeakyReLU(_LEAK)]
+            layers += [nn.Linear(width, hidden), nn.LeakyReLU(LEAK)]
             width = hidden
         self.layers = nn.Sequential(*layers, nn.Linear(width, 1))
 
@@ -148,14 +155,24 @@ class Discriminator(nn.Module):
         return logits.squeeze(-1)
 
 
-class EABS(nn.Module):
-    """The three networks of one model."""
+class SharedEncoderModel(nn.Module):
+    """A model with the discriminative loss; `discriminator` where its prior is adversarial."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
         self.encoder = Encoder(architecture)
         self.decoders = Decoders(architecture)
+        self.discriminator: Discriminator | None = None
+
+
+class EABS(SharedEncoderModel):
+    """The three networks of one E-ABS model."""
+
+    discriminator: Discriminator
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__(architecture)
         self.discriminator = Discriminator(architecture)
 
 

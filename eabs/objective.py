@@ -1,7 +1,8 @@
-"""The training objective, equations (3) to (5) of Ju & Wagner (AISec 2020).
+"""The training objective, equations (3) to (5) of Ju & Wagner (AISec 2020), of every variant.
 
-The encoder and the decoders descend (5) with the discriminator held still; the discriminator then descends its
-own loss with the latents held still.
+The encoder and the decoders descend (5) with the discriminators held still; these then descend their own loss with
+the latents held still. Without an adversarial prior, the KL divergence of a VAE stands in (3) for -log D(z), and
+without the discriminative loss, (3) is all there is, an image's own class all that it concerns.
 """
 
 from collections.abc import Callable
@@ -11,12 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eabs.networks import EABS, sample
+from eabs.class_networks import ClassDiscriminators, ClassModel
+from eabs.family import GenerativeModel
+from eabs.networks import Discriminator, sample
 
 
 @dataclass(frozen=True)
 class ObjectiveWeights:
-    """beta weighs the latent discriminator, gamma the discriminative loss (section 3.2: 1 and 10).
+    """beta weighs the prior's term, gamma the discriminative loss (section 3.2: 1 and 10).
 
     `rival_search` is an addition to the paper, called inference-aware training: where it is above 0, a second
     discriminative loss with this weight compares x with the *best* image that each class's decoder made in the
@@ -30,15 +33,19 @@ class ObjectiveWeights:
 
 @dataclass(frozen=True)
 class ObjectiveTerms:
-    """Batch means of the terms of (5), each a scalar tensor, and the encoder's latents (B, M), detached."""
+    """Batch means of the terms of (5), each a scalar tensor, and the encoder's latents (B, M), detached.
+
+    Of `adversarial`, -log D(z), and `divergence`, KL[Q(z|x) || N(0, I)], a model has one; the other is 0. Without the
+    discriminative loss, `discriminative` and `rival` are 0.
+    """
 
     total: Tensor
     reconstruction: Tensor
     adversarial: Tensor
+    divergence: Tensor
     discriminative: Tensor
     rival: Tensor
     latents: Tensor
-    encoder_accuracy: Tensor
 
 
 def reconstruction_costs(images: Tensor, reconstructions: Tensor) -> Tensor:
@@ -64,8 +71,13 @@ def pairwise_costs(images: Tensor, reconstructions: Tensor) -> Tensor:
     return x.square().sum(1)[:, None, None] - 2 * products + g.square().sum(2)
 
 
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL[N(mu, diag sigma^2) || N(0, I)], from mu and log sigma^2 (..., M) to (...)."""
+    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(-1)
+
+
 def autoencoder_objective(
-    model: EABS,
+    model: GenerativeModel,
     images: Tensor,
     labels: Tensor,
     noise: Tensor,
@@ -79,31 +91,45 @@ def autoencoder_objective(
         images: (B, C, H, W) in [0, 1] (with augmentation noise they may leave it).
         labels: (B,) int64.
         noise: (B, M) standard normal, for the reparameterised sample.
-        weights: beta, gamma and the additions.
+        weights: beta, gamma and the additions; beta alone counts without the discriminative loss.
         collect: the reconstructions (N, K, C, H, W) of the whole mini-batch, of which these B images are a part, from
             those of this part (B, K, C, H, W).
     """
-    mean, log_variance = model.encoder(images)
-    latents = sample(mean, log_variance, noise)
-    reconstructions = model.decoders(latents)
-    costs = reconstruction_costs(images, reconstructions)
-    reconstruction = costs.gather(1, labels[:, None]).mean()
-    adversarial = -F.logsigmoid(model.discriminator(latents)).mean()
-    discriminative = F.cross_entropy(-costs, labels)
-    total = reconstruction + weights.beta * adversarial + weights.gamma * discriminative
-    rival = torch.zeros((), device=images.device)
-    if weights.rival_search > 0:
-        rival = _rival_search_loss(images, labels, collect(reconstructions), costs)
-        total = total + weights.rival_search * rival
+    absent = torch.zeros((), device=images.device)
+    discriminative, rival = absent, absent
+    if isinstance(model, ClassModel):
+        mean, log_variance = model.encoder.own(images, labels)
+        latents = sample(mean, log_variance, noise)
+        reconstruction = (images - model.decoders.own(latents, labels)).square().flatten(1).sum(1).mean()
+    else:
+        mean, log_variance = model.encoder(images)
+        latents = sample(mean, log_variance, noise)
+        reconstructions = model.decoders(latents)
+        costs = reconstruction_costs(images, reconstructions)
+        reconstruction = costs.gather(1, labels[:, None]).mean()
+        discriminative = F.cross_entropy(-costs, labels)
+        if weights.rival_search > 0:
+            rival = _rival_search_loss(images, labels, collect(reconstructions), costs)
+    adversarial, kl = absent, absent
+    if model.discriminator is None:
+        kl = divergence(mean, log_variance).mean()
+    else:
+        adversarial = -F.logsigmoid(_own_logits(model.discriminator(latents), labels)).mean()
+    total = reconstruction + weights.beta * (adversarial + kl) + weights.gamma * discriminative
     return ObjectiveTerms(
-        total=total,
+        total=total + weights.rival_search * rival,
         reconstruction=reconstruction.detach(),
         adversarial=adversarial.detach(),
+        divergence=kl.detach(),
         discriminative=discriminative.detach(),
         rival=rival.detach(),
         latents=latents.detach(),
-        encoder_accuracy=(costs.argmin(1) == labels).float().mean(),
     )
+
+
+def _own_logits(logits: Tensor, labels: Tensor) -> Tensor:
+    """What one discriminator (B,), or each image's own of K (B, K), says: (B,)."""
+    return logits if logits.dim() == 1 else logits.gather(1, labels[:, None]).squeeze(1)
 
 
 def _rival_search_loss(images: Tensor, labels: Tensor, reconstructions: Tensor, costs: Tensor) -> Tensor:
@@ -113,14 +139,38 @@ def _rival_search_loss(images: Tensor, labels: Tensor, reconstructions: Tensor, 
     return F.cross_entropy(-torch.where(own, costs, torch.minimum(best, costs)), labels)
 
 
-def discriminator_objective(model: EABS, latents: Tensor, prior_samples: Tensor, beta: float) -> Tensor:
-    """The discriminator's loss, -beta E[log D(z~) + log(1 - D(z))].
+@torch.no_grad()
+def latents_to_judge(model: GenerativeModel, images: Tensor, labels: Tensor, noise: Tensor, own: Tensor) -> Tensor:
+    """What discriminators learn to tell from the prior's samples.
+
+    One discriminator judges the shared encoder's latents. Each class's own judges what its class's encoder makes of
+    all images, those of other classes as well (section 4.4), which that encoder itself never learns from.
 
     Args:
-        model: the networks; only the discriminator should be stepped on the result.
-        latents: (B, M) encoded, detached.
+        model: the networks.
+        images, labels, noise: as `autoencoder_objective` takes them.
+        own: (B, M), the latents that it came to.
+
+    Returns:
+        (B, M), or (B, K, M) with a discriminator a class.
+    """
+    if not isinstance(model, ClassModel):
+        return own
+    mean, log_variance = model.encoder(images)
+    is_own = F.one_hot(labels, mean.shape[1]).bool()[..., None]
+    return torch.where(is_own, own[:, None], sample(mean, log_variance, noise[:, None]))
+
+
+def discriminator_objective(
+    discriminator: Discriminator | ClassDiscriminators, latents: Tensor, prior_samples: Tensor, beta: float
+) -> Tensor:
+    """The discriminators' loss, -beta E[log D(z~) + log(1 - D(z))], the mean over them where each class has one.
+
+    Args:
+        discriminator: which alone should be stepped on the result.
+        latents: (B, M) or (B, K, M) encoded, detached.
         prior_samples: (B, M) drawn from N(0, I).
     """
-    prior = F.logsigmoid(model.discriminator(prior_samples))
-    encoded = F.logsigmoid(-model.discriminator(latents))
+    prior = F.logsigmoid(discriminator(prior_samples))
+    encoded = F.logsigmoid(-discriminator(latents))
     return -beta * (prior + encoded).mean()

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from eabs.candidates import CandidateBank
 from eabs.decoding import FoldedDecoders
-from eabs.penalty import FoldedDiscriminator
+from eabs.penalty import Penalty
 from eabs.quasi_newton import gauss_newton_metric
 from eabs.workers import Workers
 
@@ -22,12 +22,12 @@ class Preparation:
 
 
 def prepare(
-    decoders: FoldedDecoders, discriminator: FoldedDiscriminator, *, candidates: int, seed: int, threads: int
+    decoders: FoldedDecoders, penalty: Penalty, *, candidates: int, seed: int, threads: int
 ) -> Preparation:
     """Decodes `candidates` latents drawn by `seed`, and takes the metric at the first of them.
 
     The result does not depend on the number of threads.
     """
     workers = Workers(threads, decoders.device)
-    bank = CandidateBank.decode(decoders, discriminator, count=candidates, seed=seed, workers=workers)
+    bank = CandidateBank.decode(decoders, penalty, count=candidates, seed=seed, workers=workers)
     return Preparation(bank, gauss_newton_metric(decoders, bank.latents[:_METRIC_LATENTS], workers))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from eabs.candidates import Objective
+from eabs.variant import E_ABS, Variant
 
 Effort = Literal["fast", "standard", "thorough"]
 Solver = Literal["quasi-newton", "adam"]
@@ -96,3 +97,12 @@ EFFORTS: dict[Effort, QuasiNewtonSettings] = {
 
 PAPER_SETTINGS = AdamSettings(steps=50)
 """The paper's inference as the authors' public ABS code runs it: Adam, 50 steps of 0.05, unit variance."""
+
+
+def settings_for(variant: Variant, effort: Effort = "standard") -> InferenceSettings:
+    """How a variant infers: an exact latent with an effort, or a distribution as the paper does.
+
+    E-ABS has an effort too: its minimum over distributions is an exact latent (`QuasiNewtonSettings`). With the KL
+    divergence for a prior it is none, and AV-ABS is there to be compared.
+    """
+    return EFFORTS[effort] if variant == E_ABS or not variant.variational else PAPER_SETTINGS

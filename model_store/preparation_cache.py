@@ -21,7 +21,7 @@ from torch import Tensor
 from eabs.candidates import COMPONENTS, CandidateBank
 from eabs.decoding import FoldedDecoders
 from eabs.inference import LatentInference
-from eabs.penalty import FoldedDiscriminator
+from eabs.penalty import penalty_of
 from eabs.preparation import Preparation, prepare
 from model_store.reader import LoadedModel
 
@@ -88,7 +88,7 @@ def _prepare(loaded: LoadedModel, threads: int) -> Preparation:
     manifest, model = loaded.manifest, loaded.model
     return prepare(
         FoldedDecoders.fold(model.decoders),
-        FoldedDiscriminator(model.discriminator, manifest.beta),
+        penalty_of(model, manifest.beta),
         candidates=manifest.candidates,
         seed=manifest.seed,
         threads=threads,

@@ -183,7 +183,7 @@ class Trainer:
         self._autoencoder_adam.step()
 
         model.discriminator.requires_grad_(True)
-        loss = discriminator_objective(model, terms.latents, prior, recipe.objective.beta)
+        loss = discriminator_objective(model.discriminator, terms.latents, prior, recipe.objective.beta)
         self._discriminator_adam.zero_grad(set_to_none=True)
         loss.backward()
         self.processes.average_gradients(self._discriminator)

@@ -5,7 +5,7 @@ from torch import Tensor
 from eabs.architecture import PRESETS
 from eabs.decoding import FoldedDecoders
 from eabs.networks import EABS
-from eabs.penalty import FoldedDiscriminator
+from eabs.penalty import penalty_of
 from tests.eabs.toy import TOY, BruteForce, random_model
 
 
@@ -21,7 +21,7 @@ def brute_force(toy: EABS) -> BruteForce:
     with torch.inference_mode():
         decoders = FoldedDecoders.fold(toy.decoders)
         images = torch.cat([decoders.decode(z[:, None].expand(-1, 3, -1)) for z in latents.split(4096)])
-        penalties = FoldedDiscriminator(toy.discriminator, beta=1.0).penalty(latents)
+        penalties = penalty_of(toy, beta=1.0).by_class(latents)
     return BruteForce(latents, images.flatten(2).transpose(0, 1).clone(), penalties.clone())
 
 

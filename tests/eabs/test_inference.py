@@ -95,7 +95,7 @@ def test_a_class_that_is_given_up_keeps_a_score_that_is_an_upper_bound(
     assert not found.upper_bounds.gather(1, found.predictions[:, None]).any()
     reconstructions = mnist_inference.reconstruct(found.latents)
     costs = (reconstructions - mnist_images[:, None]).square().flatten(2).sum(2)
-    true = costs + mnist_inference.discriminator.penalty(found.latents)
+    true = costs + mnist_inference.penalty.penalty(found.latents, torch.arange(10))
     assert (true <= found.scores + 1e-3).all()
     torch.testing.assert_close(true[~found.upper_bounds], found.scores[~found.upper_bounds], rtol=1e-4, atol=1e-3)
 

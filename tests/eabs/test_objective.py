@@ -46,7 +46,7 @@ def test_discriminator_objective_is_minus_beta_times_the_log_likelihoods(toy: EA
     encoded, prior = torch.randn(5, 2), torch.randn(5, 2)
     d_prior, d_encoded = torch.sigmoid(toy.discriminator(prior)), torch.sigmoid(toy.discriminator(encoded))
     expected = -2 * (d_prior.log() + (1 - d_encoded).log()).mean()
-    torch.testing.assert_close(discriminator_objective(toy, encoded, prior, beta=2.0), expected)
+    torch.testing.assert_close(discriminator_objective(toy.discriminator, encoded, prior, beta=2.0), expected)
 
 
 def test_pairwise_costs_are_the_squared_distances_of_every_pair() -> None:

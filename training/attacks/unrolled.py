@@ -81,7 +81,7 @@ def _scores(inference: LatentInference, images: Tensor, settings: QuasiNewtonSet
     image, _, k = cells = start.chosen.nonzero().unbind(1)
     objective = LaneObjective(
         inference.decoders,
-        inference.discriminator,
+        inference.penalty,
         targets=images.flatten(1)[image],
         classes=k,
         objective=settings.objective,

@@ -53,12 +53,12 @@ def _quick_preparation() -> Any:
 
 def _few_candidates(loaded: Any, threads: int) -> Any:
     from eabs.decoding import FoldedDecoders
-    from eabs.penalty import FoldedDiscriminator
+    from eabs.penalty import penalty_of
     from eabs.preparation import prepare
 
     return prepare(
         FoldedDecoders.fold(loaded.model.decoders),
-        FoldedDiscriminator(loaded.model.discriminator, loaded.manifest.beta),
+        penalty_of(loaded.model, loaded.manifest.beta),
         candidates=16,
         seed=0,
         threads=threads,

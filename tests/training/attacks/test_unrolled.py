@@ -94,7 +94,7 @@ def test_at_an_optimum_the_gradient_is_equation_8(precise: LatentInference) -> N
     weights = torch.eye(TOY.classes)[last].expand(40, -1)
     objective = LaneObjective(
         precise.decoders,
-        precise.discriminator,
+        precise.penalty,
         targets=images.flatten(1),
         classes=torch.full((40,), last),
         objective="score",
