@@ -45,9 +45,7 @@ def compare_starts(
     values: dict[int, torch.Tensor] = {}
     costs: dict[int, tuple[float, float, float]] = {}
     for count in (*counts, pixels):
-        bank = CandidateBank.decode(
-            decoders, penalty, count=candidates, seed=seed, workers=workers, components=count
-        )
+        bank = CandidateBank.decode(decoders, penalty, count=candidates, seed=seed, workers=workers, components=count)
         starts = [bank.search(part, 1, "score").latents[:, 0] for part in images.split(_IMAGES)]
         latents[count] = torch.cat(starts)
         values[count] = _values(decoders, penalty, images, latents[count], workers)

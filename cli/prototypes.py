@@ -73,7 +73,7 @@ def train(
             seed=seed,
         )
         folder.path.mkdir(parents=True, exist_ok=True)
-        starts = recreations(GenerativeRun(run).model(), first_of_each_class(training_split, per_class))
+        starts = recreations(GenerativeRun(run).e_abs(), first_of_each_class(training_split, per_class))
         trainer = PrototypeTrainer(training_split, starts, recipe, folder.checkpoint)
         done = trainer.resume()
     except (RunError, DatasetError, ValueError) as error:
@@ -109,7 +109,7 @@ def compare(
         training_split, validation_split = GenerativeRun(run).splits(dataset)
         makers: dict[Kind, Callable[[], PrototypeBank]] = {
             Kind.TRAINED: lambda: PrototypeFolder(run).load()[0],
-            Kind.RECREATIONS: lambda: bank_of_recreations(GenerativeRun(run).model(), training_split),
+            Kind.RECREATIONS: lambda: bank_of_recreations(GenerativeRun(run).e_abs(), training_split),
             Kind.PRIOR: lambda: bank_of_the_prior(_inference(run)),
             Kind.IMAGES: lambda: bank_of_images(training_split),
         }
@@ -150,6 +150,4 @@ def _print(found: dict[str, dict[str, Any]], split: str, *, as_json: bool) -> No
 
 
 def _inference(run: Path) -> LatentInference:
-    folder = GenerativeRun(run)
-    beta = folder.description().recipe.objective.beta
-    return LatentInference.prepare(folder.model(), beta=beta, seed=0, threads=physical_cores())
+    return GenerativeRun(run).inference(threads=physical_cores())

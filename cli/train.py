@@ -9,7 +9,6 @@ import typer
 from cli.console import fail, print_json, progress_bar, stderr
 from cli.trainers import KINDS, Reached, Training, Wanted, trainer_for
 from training.datasets import FOLDER, DatasetError, FolderOptions, Mode, load_dataset
-from training.generative_run import GenerativeRun
 from training.parallel.processes import started_by_torchrun
 from training.recipe import Precision
 from training.run_folder import RunError
@@ -100,7 +99,7 @@ def train(
     last = _run(trainer, resumed_at)
     if as_json:
         print_json(last)
-    elif model in GenerativeRun.kinds:
+    elif model == "e-abs":
         stderr.print(f"trained {trainer.step} steps; publish it with: eabs models publish {out}")
     else:
         stderr.print(f"trained {trainer.step} steps")

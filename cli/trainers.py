@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 
+from eabs.variant import Kind
 from training.datasets import Dataset
 from training.discriminative.recipe import ADVERSARIAL, CNN, DiscriminativeRecipe, adversarial_recipe, cnn_recipe
 from training.discriminative.run import DiscriminativeRun, TrainedCnn
@@ -85,7 +86,9 @@ def trainer_for(dataset: Dataset, wanted: Wanted) -> Training:
 
 def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
     _refuse(wanted, "start", "epsilon", "attack_steps")
-    recipe = replace(recipe_for(wanted.preset, dataset.like), seed=wanted.seed, **wanted.overrides)
+    recipe = replace(
+        recipe_for(wanted.preset, dataset.like, cast("Kind", wanted.kind)), seed=wanted.seed, **wanted.overrides
+    )
     if wanted.precision is not None:
         recipe = replace(recipe, precision=wanted.precision)
     if wanted.inference_aware is not None:

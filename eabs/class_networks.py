@@ -4,6 +4,7 @@ They are K separate networks in one module, as the decoders are. In training eac
 alone, and its BatchNorm their statistics: `own` computes one network an image, laid out by class.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -87,7 +88,7 @@ class ClassEncoders(nn.Module):
         self.log_variance = ClassLinear(K, architecture.encoder_features, architecture.latent)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Every class's Q(z|x) of every image, as inference sees it whatever the mode: no dropout, no batch's statistics.
+        """Every class's Q(z|x) of every image, as in inference whatever the mode: no dropout, no batch's statistics.
 
         Args:
             images: (B, C, H, W) float in [0, 1].
@@ -142,9 +143,7 @@ class ClassDiscriminators(nn.Module):
         super().__init__()
         self.architecture = architecture
         widths = (architecture.latent, *architecture.discriminator, 1)
-        self.linears = nn.ModuleList(
-            ClassLinear(architecture.classes, *shape) for shape in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.linears = nn.ModuleList(ClassLinear(architecture.classes, *shape) for shape in itertools.pairwise(widths))
 
     def layers(self) -> Iterator[ClassLinear]:
         """The linear layers in order, with a leaky ReLU between them."""

@@ -227,7 +227,7 @@ class LatentInference:
     def _with_proposal(
         self, images: Tensor, found: Starts, mean: Tensor, wanted: Tensor, objective: Objective
     ) -> tuple[Tensor, Tensor]:
-        """The bank's starts (B, S, K, M), with the encoder's proposal (B, K, M) for the last of them where it is better.
+        """The bank's starts (B, S, K, M), with the encoder's proposals (B, K, M) for the last of them where better.
 
         Only the classes `wanted` (B, K) are tried. Also returns where it is better (B, K).
         """

@@ -121,7 +121,9 @@ class Decoders(nn.Module):
         K = self.architecture.classes
         if latents.dim() == 2:
             latents = latents.unsqueeze(1).expand(-1, K, -1)
-        features = self.dropout(self.open(latents)).flatten(1)[:, :, None, None].contiguous(memory_format=torch.channels_last)
+        features = (
+            self.dropout(self.open(latents)).flatten(1)[:, :, None, None].contiguous(memory_format=torch.channels_last)
+        )
         for deconv, norm in self.layers():
             features = deconv(features)
             features = torch.sigmoid(features) if norm is None else F.relu(norm(features))

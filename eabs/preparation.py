@@ -21,9 +21,7 @@ class Preparation:
     metric: Tensor
 
 
-def prepare(
-    decoders: FoldedDecoders, penalty: Penalty, *, candidates: int, seed: int, threads: int
-) -> Preparation:
+def prepare(decoders: FoldedDecoders, penalty: Penalty, *, candidates: int, seed: int, threads: int) -> Preparation:
     """Decodes `candidates` latents drawn by `seed`, and takes the metric at the first of them.
 
     The result does not depend on the number of threads.

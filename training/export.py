@@ -73,8 +73,8 @@ def draft_of_run(
         advance: told how many images are done.
 
     Raises:
-        RunError: the run has no checkpoint, was trained on other files than `dataset`'s, or has no bank where one is
-            wanted.
+        RunError: the run does not train e-abs, has no checkpoint, was trained on other files than `dataset`'s, or has
+            no bank where one is wanted.
         EvaluationError: one of `evaluations` is none, or is of another model.
         ValueError: a class has too few calibration images for any image of it to have a typicality below
             `reject_below`.
@@ -83,7 +83,7 @@ def draft_of_run(
     description, checkpoint = folder.description(), folder.load()
     _, held_out = folder.splits(dataset)
     bank, bank_recipe = PrototypeFolder(run).load() if with_prototypes else (None, None)
-    model = folder.model().to(device)
+    model = folder.e_abs().to(device)
     measured = Measured(description.dataset, weights_digest(model), None if bank is None else prototypes_digest(bank))
     found = tuple(read_evaluation(file, measured) for file in evaluations)
     terms = terms_of(description.dataset, description.sources) or terms or Terms()

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from eabs.networks import EABS
-from eabs.objective import ObjectiveTerms, autoencoder_objective, discriminator_objective
+from eabs.family import GenerativeModel, build
+from eabs.objective import ObjectiveTerms, autoencoder_objective, discriminator_objective, latents_to_judge
+from eabs.settings import settings_for
 from training.architectures import architecture_for
 from training.datasets import Dataset, Split, holdout, to_unit_range
 from training.generative_run import GenerativeRun
@@ -30,8 +31,7 @@ from training.steps import Steps
 from training.validation import Validation, validate
 
 _ADAM_BETAS = (0.9, 0.999)
-_LOSSES = ("total", "reconstruction", "adversarial", "discriminative", "rival")
-_MEANS = (*_LOSSES, "encoder_accuracy")
+_LOSSES = ("total", "reconstruction", "adversarial", "divergence", "discriminative", "rival")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ Report = Callable[[Progress], None]
 
 
 class Trainer:
-    """One run: the networks, their two optimisers, the data, and the folder that it is kept in."""
+    """One run: the networks, their optimisers, the data, and the folder that it is kept in."""
 
     def __init__(
         self,
@@ -88,14 +88,16 @@ class Trainer:
         if self.processes.first:
             self.processes.wait()
         torch.manual_seed(recipe.seed)
-        self.model = EABS(architecture_for(dataset)).to(device).train()
+        self.model: GenerativeModel = build(architecture_for(dataset), recipe.variant).to(device).train()
         share_batches(self.model, self.processes)
+        self._losses = _losses_of(recipe)
         self._generators = [*self.model.encoder.parameters(), *self.model.decoders.parameters()]
-        self._discriminator = list(self.model.discriminator.parameters())
         self._autoencoder_adam = torch.optim.Adam(self._generators, recipe.learning_rate, _ADAM_BETAS)
-        self._discriminator_adam = torch.optim.Adam(
-            self._discriminator, recipe.discriminator_learning_rate, _ADAM_BETAS
-        )
+        self._discriminator_adam: torch.optim.Adam | None = None
+        if self.model.discriminator is not None:
+            self._discriminator_adam = torch.optim.Adam(
+                self.model.discriminator.parameters(), recipe.discriminator_learning_rate, _ADAM_BETAS
+            )
         self.step = 0
         if device.type == "cuda":
             torch.set_float32_matmul_precision("highest" if recipe.precision == "float32" else "high")
@@ -116,7 +118,8 @@ class Trainer:
         if checkpoint is not None:
             self.model.load_state_dict(checkpoint.section("model"))
             restore_optimizer(self._autoencoder_adam, checkpoint.section("autoencoder"))
-            restore_optimizer(self._discriminator_adam, checkpoint.section("discriminator"))
+            if self._discriminator_adam is not None:
+                restore_optimizer(self._discriminator_adam, checkpoint.section("discriminator"))
             self.step = checkpoint.step
         steps = self.processes.collect(torch.tensor([self.step], device=self.device)).tolist()
         if len(set(steps)) > 1:
@@ -148,11 +151,10 @@ class Trainer:
         """Writes a checkpoint of this moment, if this is the first process."""
         if not self.processes.first:
             return
-        tensors = {
-            **tensors_of("model", self.model.state_dict()),
-            **optimizer_tensors("autoencoder", self._autoencoder_adam),
-            **optimizer_tensors("discriminator", self._discriminator_adam),
-        }
+        tensors = tensors_of("model", self.model.state_dict())
+        tensors |= optimizer_tensors("autoencoder", self._autoencoder_adam)
+        if self._discriminator_adam is not None:
+            tensors |= optimizer_tensors("discriminator", self._discriminator_adam)
         self.folder.save(Checkpoint(self.step, tensors, asdict(validation) if validation else {}))
 
     def _board(self) -> AbstractContextManager[SummaryWriter | None]:
@@ -172,7 +174,8 @@ class Trainer:
         images, labels, noise, prior = (self.processes.part(drawn) for drawn in whole)
         self._set_learning_rates()
 
-        model.discriminator.requires_grad_(False)
+        if model.discriminator is not None:
+            model.discriminator.requires_grad_(False)
         with self._autocast():
             terms = autoencoder_objective(
                 model, images, labels, noise, recipe.objective, collect=self.processes.collect
@@ -182,26 +185,28 @@ class Trainer:
         self.processes.average_gradients(self._generators)
         self._autoencoder_adam.step()
 
-        model.discriminator.requires_grad_(True)
-        loss = discriminator_objective(model.discriminator, terms.latents, prior, recipe.objective.beta)
-        self._discriminator_adam.zero_grad(set_to_none=True)
-        loss.backward()
-        self.processes.average_gradients(self._discriminator)
-        self._discriminator_adam.step()
+        if model.discriminator is not None and self._discriminator_adam is not None:
+            model.discriminator.requires_grad_(True)
+            latents = latents_to_judge(model, images, labels, noise, terms.latents)
+            loss = discriminator_objective(model.discriminator, latents, prior, recipe.objective.beta)
+            self._discriminator_adam.zero_grad(set_to_none=True)
+            loss.backward()
+            self.processes.average_gradients(model.discriminator.parameters())
+            self._discriminator_adam.step()
         return self._of_the_whole_batch(terms)
 
     def _of_the_whole_batch(self, terms: ObjectiveTerms) -> ObjectiveTerms:
         """The terms with their means over all processes."""
         if self.processes.count == 1:
             return terms
-        means = self.processes.sum(torch.stack([getattr(terms, name).detach().double() for name in _MEANS]))
-        return replace(terms, **dict(zip(_MEANS, means / self.processes.count, strict=True)))
+        means = self.processes.sum(torch.stack([getattr(terms, name).detach().double() for name in _LOSSES]))
+        return replace(terms, **dict(zip(_LOSSES, means / self.processes.count, strict=True)))
 
     def _set_learning_rates(self) -> None:
         factor = self.recipe.learning_rate_factor(self.step, self._plan.per_epoch)
         for group in self._autoencoder_adam.param_groups:
             group["lr"] = self.recipe.learning_rate * factor
-        for group in self._discriminator_adam.param_groups:
+        for group in self._discriminator_adam.param_groups if self._discriminator_adam is not None else ():
             group["lr"] = self.recipe.discriminator_learning_rate * factor
 
     def _autocast(self) -> AbstractContextManager[object]:
@@ -217,16 +222,26 @@ class Trainer:
         return validate(
             self.model,
             subset,
+            settings=settings_for(self.recipe.variant, "fast"),
             candidates=self.recipe.validation_candidates,
             seed=self.recipe.seed,
             beta=self.recipe.objective.beta,
         )
 
     def _log(self, board: SummaryWriter, epoch: int, terms: ObjectiveTerms, validation: Validation | None) -> None:
-        losses = {name: getattr(terms, name).item() for name in _LOSSES}
+        losses = {name: getattr(terms, name).item() for name in self._losses}
         found = asdict(validation) if validation else dict.fromkeys(Validation.__dataclass_fields__, "")
         self.folder.log({"step": self.step, "epoch": epoch, **losses, **found})
         for name, value in losses.items():
             board.add_scalar(f"loss/{name}", value, self.step)
         for name, value in (asdict(validation) if validation else {}).items():
             board.add_scalar(f"validation/{name}", value, self.step)
+
+
+def _losses_of(recipe: Recipe) -> list[str]:
+    """The losses that a kind of model has."""
+    variant = recipe.variant
+    absent = {"divergence" if variant.adversarial else "adversarial"}
+    if not variant.discriminative:
+        absent |= {"discriminative", "rival"}
+    return [name for name in _LOSSES if name not in absent]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from eabs.objective import ObjectiveWeights
+from eabs.variant import Kind, Variant
 from training.run_recipe import AUGMENTATION_STD, RunRecipe
 
 Precision = Literal["float32", "tf32", "bf16"]
@@ -11,7 +12,7 @@ Precision = Literal["float32", "tf32", "bf16"]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(RunRecipe):
-    """Every hyperparameter of a generative model's training run.
+    """Every hyperparameter of a generative model's training run, and the kind that it is of.
 
     `learning_rate` is that of the encoder and the decoders; the discriminator's follows the same schedule scaled to
     `discriminator_learning_rate`. `precision` matters on CUDA alone. Validation by latent inference, on
@@ -24,11 +25,19 @@ class Recipe(RunRecipe):
     validation_images: int = 500
     validation_candidates: int = 2000
     validate_every: int = 1
+    kind: Kind = "e-abs"
+
+    def __post_init__(self) -> None:
+        weights = (self.objective.gamma, self.objective.rival_search)
+        if any(weights) and not self.variant.discriminative:
+            raise ValueError(
+                f"{self.kind}: expected a weight of 0 for discriminative losses, which it has none of, got {weights}"
+            )
 
     @property
-    def kind(self) -> str:
-        """The kind of model that is trained."""
-        return "e-abs"
+    def variant(self) -> Variant:
+        """Which of the extensions of ABS the model has."""
+        return Variant.of(self.kind)
 
 
 PRESETS: dict[str, Recipe] = {
@@ -45,12 +54,16 @@ PRESETS: dict[str, Recipe] = {
 """`paper` is section 4.3 as printed. `quick` adds inference-aware training and a one-cycle learning rate."""
 
 
-def recipe_for(preset: str, dataset: str) -> Recipe:
-    """The recipe of a preset with a data set's augmentation.
+def recipe_for(preset: str, dataset: str, kind: Kind = "e-abs") -> Recipe:
+    """The recipe of a preset with a data set's augmentation, for a kind of model.
 
     Raises:
         ValueError: there is no such preset.
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}: expected one of {', '.join(PRESETS)}")
-    return replace(PRESETS[preset], augmentation_std=AUGMENTATION_STD[dataset])
+    recipe = PRESETS[preset]
+    objective = recipe.objective
+    if not Variant.of(kind).discriminative:
+        objective = replace(objective, gamma=0.0, rival_search=0.0)
+    return replace(recipe, augmentation_std=AUGMENTATION_STD[dataset], kind=kind, objective=objective)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from eabs.cores import physical_cores
+from eabs.family import GenerativeModel
 from eabs.inference import LatentInference
-from eabs.networks import EABS
 from eabs.objective import reconstruction_costs
 from eabs.settings import EFFORTS, InferenceSettings
 from training.datasets import Split, to_unit_range
@@ -33,7 +33,7 @@ class Validation:
 
 
 def validate(
-    model: EABS,
+    model: GenerativeModel,
     split: Split,
     *,
     candidates: int,
@@ -58,6 +58,9 @@ def validate(
         )
         nearest = torch.cat([inference.bank.search(part, 1, "score").values[:, 0] for part in images.split(32)])
         result = inference.infer(images, settings)
+        if mean.dim() == 3:  # each class's encoder has one
+            cells = torch.arange(len(mean), device=mean.device)
+            mean, log_variance = mean[cells, split.labels], log_variance[cells, split.labels]
         latents = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
     model.train(training).requires_grad_(training)
     return Validation(

@@ -11,7 +11,7 @@ from cli.published import load_data, load_published, validation_split
 from eabs.cores import physical_cores
 from eabs.inference import LatentInference
 from model_store import LoadedModel, default_cache, prepare_inference
-from training.datasets import DatasetError, Split, holdout
+from training.datasets import DatasetError, Split
 from training.generative_run import GenerativeRun
 from training.run_folder import RunError
 
@@ -37,13 +37,10 @@ def prepared_run(run: Path, data: Path, images: int) -> tuple[LatentInference, S
     """A training run's model, ready to infer, and its first validation images."""
     try:
         folder = GenerativeRun(run)
-        description, model = folder.description(), folder.model()
-        dataset = folder.dataset(data)
+        _, held_out = folder.splits(folder.dataset(data))
+        inference = folder.inference(threads=physical_cores())
     except (RunError, DatasetError) as error:
         fail(str(error))
-    recipe = description.recipe
-    _, held_out = holdout(dataset.train, recipe.validation_fraction, recipe.seed)
-    inference = LatentInference.prepare(model.eval(), beta=recipe.objective.beta, seed=0, threads=physical_cores())
     return inference, Split(held_out.images[:images], held_out.labels[:images])
 
 

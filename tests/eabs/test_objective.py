@@ -4,14 +4,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from eabs.family import GenerativeModel, build
 from eabs.networks import EABS, sample
 from eabs.objective import (
     ObjectiveWeights,
     autoencoder_objective,
     discriminator_objective,
+    divergence,
+    latents_to_judge,
     pairwise_costs,
     reconstruction_costs,
 )
+from eabs.variant import KINDS, Kind, Variant
+from tests.eabs.toy import TOY
 
 
 def equation_5(model: EABS, images: Tensor, labels: Tensor, noise: Tensor, beta: float, gamma: float) -> float:
@@ -40,6 +45,60 @@ def test_autoencoder_objective_is_equation_5(
 ) -> None:
     terms = autoencoder_objective(toy, *batch, ObjectiveWeights(beta, gamma))
     assert terms.total.item() == pytest.approx(equation_5(toy, *batch, beta, gamma), rel=1e-4)
+
+
+@torch.no_grad()
+def by_hand(
+    model: GenerativeModel, kind: Kind, batch: tuple[Tensor, Tensor, Tensor], beta: float, gamma: float
+) -> float:
+    """The objective of any kind, image by image, in evaluation mode: only what the image's own class says, unless D."""
+    variant = Variant.of(kind)
+    total = 0.0
+    for x, y, noise in zip(*batch, strict=True):
+        mean, log_variance = (part[0] for part in model.encoder(x[None]))
+        if not variant.discriminative:
+            mean, log_variance = mean[y], log_variance[y]
+        sigma = (log_variance / 2).exp()
+        z = mean + sigma * noise
+        costs = [((x - g) ** 2).sum().item() for g in model.decoders(z[None])[0]]
+        total += costs[y]
+        if model.discriminator is None:
+            total += beta * sum(0.5 * (m**2 + s**2 - 2 * math.log(s) - 1) for m, s in zip(mean, sigma, strict=True))
+        else:
+            logits = model.discriminator(z[None])[0]
+            total -= beta * math.log(1 / (1 + math.exp(-(logits if variant.discriminative else logits[y]))))
+        if variant.discriminative:
+            total += gamma * (costs[y] + math.log(sum(math.exp(-cost) for cost in costs)))
+    return float(total) / len(batch[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kinds_objective_is_its_equation(kind: Kind, batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    torch.manual_seed(4)
+    model = build(TOY, Variant.of(kind)).eval()
+    terms = autoencoder_objective(model, *batch, ObjectiveWeights(0.5, 2.0))
+    assert terms.total.item() == pytest.approx(by_hand(model, kind, batch, 0.5, 2.0), rel=1e-4)
+
+
+def test_the_divergence_is_that_of_two_normal_distributions() -> None:
+    mean, log_variance = torch.randn(6, 4), torch.randn(6, 4)
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(normal(mean, (log_variance / 2).exp()), normal(0.0, 1.0)).sum(1)
+    torch.testing.assert_close(divergence(mean, log_variance), expected)
+
+
+def test_a_classs_own_discriminator_judges_what_its_encoder_makes_of_all_images(
+    batch: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    torch.manual_seed(4)
+    model = build(TOY, Variant.of("a-abs")).eval()
+    images, labels, noise = batch
+    own = torch.full((24, 2), 9.0)  # what training made of each image's own class is taken as it is
+    judged = latents_to_judge(model, images, labels, noise, own)
+    for k in range(3):
+        mean, log_variance = (part[:, k] for part in model.encoder(images))
+        expected = torch.where((labels == k)[:, None], own, sample(mean, log_variance, noise))
+        torch.testing.assert_close(judged[:, k], expected)
 
 
 def test_discriminator_objective_is_minus_beta_times_the_log_likelihoods(toy: EABS) -> None:

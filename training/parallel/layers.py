@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from eabs.class_networks import ClassBatchNorm2d
 from training.parallel.processes import Processes
 
 
@@ -62,12 +63,14 @@ class SharedDropout(nn.Dropout):
 
 
 def share_batches(model: nn.Module, processes: Processes) -> None:
-    """Replaces every BatchNorm and dropout of a model, in place, if there is more than one process."""
+    """Makes every BatchNorm and dropout of a model the whole batch's, in place, if several processes share it."""
     if processes.count == 1:
         return
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if type(child) is nn.BatchNorm2d:
                 parent.add_module(name, SharedBatchNorm2d(child, processes))
+            elif isinstance(child, ClassBatchNorm2d):
+                child.total = processes.sum
             elif type(child) is nn.Dropout:
                 parent.add_module(name, SharedDropout(child, processes))

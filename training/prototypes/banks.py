@@ -14,13 +14,13 @@ _BATCH = 16  # a CPU core's cache holds the features of so many
 
 
 def bank_of_the_prior(inference: LatentInference) -> PrototypeBank:
-    """The candidate bank whole: every class's image of every candidate, with o_p = -beta log D(z_p)."""
+    """The candidate bank whole: every class's image of every candidate, with its penalty for o_p."""
     candidates, K = inference.bank, inference.architecture.classes
     batches = candidates.latents.split(_BATCH)
     images = torch.cat([inference.decoders.decode(z[:, None].expand(-1, K, -1)) for z in batches])
     return PrototypeBank.of_images(
         images.transpose(0, 1).flatten(0, 1),
-        candidates.penalties.repeat(K),
+        candidates.penalties.expand(K, -1).flatten(),
         torch.arange(K, device=images.device).repeat_interleave(len(candidates)),
     )
 

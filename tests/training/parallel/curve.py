@@ -1,30 +1,32 @@
 """Trains a few steps in float64 and writes their losses and the weights' norms; run by torchrun or by itself.
 
-python -m tests.training.parallel.curve DATA RUN FILE
+python -m tests.training.parallel.curve KIND DATA RUN FILE
 """
 
 import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
+from eabs.variant import Kind
 from training import loop
 from training.datasets import load_dataset
 from training.parallel.processes import started_by_torchrun
 from training.recipe import recipe_for
 
 STEPS = 11
-LOSSES = ("total", "reconstruction", "adversarial", "discriminative", "rival")
+LOSSES = ("total", "reconstruction", "adversarial", "divergence", "discriminative", "rival")
 
 
-def main(data: Path, run: Path, file: Path) -> None:
+def main(kind: Kind, data: Path, run: Path, file: Path) -> None:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     loop.to_unit_range = lambda images: images.double() / 255  # type: ignore[assignment]
     # Five steps an epoch; the learning rate is at its highest in the fifth.
-    recipe = replace(recipe_for("quick", "mnist"), epochs=4, batch=32, warm_up=0.2, validate_every=100)
+    recipe = replace(recipe_for("quick", "mnist", kind), epochs=4, batch=32, warm_up=0.2, validate_every=100)
     seen: list[dict[str, float]] = []
 
     def remember(progress: loop.Progress) -> None:
@@ -40,4 +42,4 @@ def main(data: Path, run: Path, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(cast("Kind", sys.argv[1]), *map(Path, sys.argv[2:]))

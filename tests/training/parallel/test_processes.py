@@ -27,10 +27,11 @@ def run(*command: object) -> str:
     return done.stdout
 
 
-def test_two_processes_have_the_losses_and_the_weights_of_one(mnist_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["e-abs", "a-abs"])
+def test_two_processes_have_the_losses_and_the_weights_of_one(kind: str, mnist_folder: Path, tmp_path: Path) -> None:
     def curve(name: str, *python: str) -> Any:
         file = tmp_path / f"{name}.json"
-        run(*python, "-m", "tests.training.parallel.curve", mnist_folder, tmp_path / name, file)
+        run(*python, "-m", "tests.training.parallel.curve", kind, mnist_folder, tmp_path / name, file)
         return json.loads(file.read_text())
 
     one, two = curve("one", sys.executable), curve("two", *TORCHRUN)
