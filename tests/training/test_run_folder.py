@@ -38,7 +38,7 @@ def test_a_run_of_another_kind_is_neither_read_nor_joined(tmp_path: Path) -> Non
     written = json.loads((tmp_path / "run.json").read_text()) | {"kind": "cnn"}
     (tmp_path / "run.json").write_text(json.dumps(written))
     for ask in (GenerativeRun(tmp_path).description, lambda: GenerativeRun(tmp_path).create(DESCRIPTION)):
-        with pytest.raises(RunError, match="expected a run that trains e-abs or abs or .*, got one of cnn"):
+        with pytest.raises(RunError, match=r"expected a run that trains e-abs or abs or .*, got one of cnn"):
             ask()
 
 
