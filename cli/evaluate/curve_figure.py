@@ -5,9 +5,10 @@ from pathlib import Path
 
 from cli.figure import ACCENT, INK, PALE
 from cli.sheet import GRID, Sheet, text_width, ticks_between
+from training.attacks.ball import Norm
 from training.robustness.markdown import epsilon_text, title_of
 from training.robustness.proportion import Proportion
-from training.robustness.report_file import NORMS, Norm, RobustnessReport
+from training.robustness.report_file import NORMS, RobustnessReport
 from training.robustness.rows import NORM_TITLES
 
 _PANEL, _HEIGHT, _LEFT, _BETWEEN, _RIGHT, _BOTTOM = 360, 250, 64, 66, 24, 62

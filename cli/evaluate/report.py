@@ -20,29 +20,36 @@ def report(
         bool, typer.Option("--common-images", help="Count only the images that all of a data set's reports have.")
     ] = False,
 ) -> None:
-    """Make tables, tests and figures of robustness reports, one a model, on one or more data sets.
+    """Make tables, tests and figures of robustness reports, of any number of models and data sets.
 
-    The tables are printed as Markdown, or written to --out as tables.md with figures and RobustBench-style entries.
+    Several reports of one model, of other attacks on the same images, are taken together. The tables are printed as
+    Markdown, or written to --out as tables.md with figures and RobustBench-style entries.
     """
     # They import scipy.stats, which no other command should wait for.
     from cli.evaluate.report_files import write_files  # noqa: PLC0415
     from training.robustness.columns import arranged, on_common_images, require_comparable  # noqa: PLC0415
     from training.robustness.markdown import section  # noqa: PLC0415
-    from training.robustness.pictures import read_pictures  # noqa: PLC0415
+    from training.robustness.merging import merged  # noqa: PLC0415
+    from training.robustness.pictures import joined, read_pictures  # noqa: PLC0415
     from training.robustness.report_file import ReportError, read_report  # noqa: PLC0415
 
     sections, written = [], []
     try:
         read = {path: read_report(path) for path in reports}
         for dataset in dict.fromkeys(one.dataset for one in read.values()):
-            files = arranged({path: one for path, one in read.items() if one.dataset == dataset})
-            whole = {heading: read[path] for heading, path in files.items()}
-            columns = on_common_images(whole) if common_images else whole
+            whole = {path: one for path, one in read.items() if one.dataset == dataset}
+            counted = on_common_images(whole) if common_images else whole
+            models = arranged(whole)
+            columns = {heading: merged([counted[path] for path in files]) for heading, files in models.items()}
             require_comparable(columns)
             sections.append(section(columns, paper=paper))
             if out:
-                pictures = {heading: read_pictures(path.parent, read[path]) for heading, path in files.items()}
-                written += write_files(out, columns, whole, pictures)
+                pictures = {}
+                for heading, files in models.items():
+                    beside = [read_pictures(path.parent, whole[path]) for path in files]
+                    if found := joined([whole[path] for path in files], beside):
+                        pictures[heading] = found
+                written += write_files(out, columns, pictures)
         text = "\n".join(sections)
         if out:
             tables = out / "tables.md"

@@ -83,6 +83,22 @@ def test_models_on_other_images_are_refused_unless_only_common_ones_are_asked_fo
     assert "| Images | 2 | 2 |" in outcome.out
 
 
+def test_several_suites_of_one_model_stand_in_one_column(eabs: Eabs, reports: list[Path], tmp_path: Path) -> None:
+    more = tmp_path / "more.json"
+    more.write_text(json.dumps(report_document("111", {"square-linf": "001"}, kind="e-abs")))
+    outcome = eabs("evaluate", "report", *reports, more, "--out", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    tables = (tmp_path / "out" / "tables.md").read_text()
+    assert "| square-linf | - | 33.3 [6.1, 79.2] |" in tables
+    assert "| **Worst case Linf** | 66.7 [20.8, 93.9] | 0.0 [0.0, 56.1] |" in tables
+
+
+def test_the_same_report_twice_is_refused(eabs: Eabs, reports: list[Path]) -> None:
+    outcome = eabs("evaluate", "report", reports[0], reports[0].parent / ".." / "e-abs" / "report.json")
+    assert outcome.code == 1
+    assert "attacks.pgd-linf: expected in one of its reports, got in two" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [("{}", "subject: Field required (and "), ("nonsense", "Invalid JSON"), (None, "No such file")],

@@ -23,30 +23,20 @@ HEADINGS = {
 """Kinds of model as the paper's tables call them, in their order."""
 
 
-def arranged(reports: Mapping[Path, RobustnessReport]) -> dict[str, Path]:
-    """Which file stands in which column, by its heading, in the paper's order.
+def arranged(reports: Mapping[Path, RobustnessReport]) -> dict[str, list[Path]]:
+    """Which files speak of the model of which column, by its heading, in the paper's order.
 
-    A heading is the kind of model, with the model's name where several are of one kind.
-
-    Raises:
-        ReportError: two reports are of one kind and name.
+    A heading is the kind of model, with the model's name where there are several of one kind.
     """
     order = list(HEADINGS)
-    kinds = Counter(report.subject.kind for report in reports.values())
-    columns: dict[str, Path] = {}
-
-    def place(path: Path) -> int:
-        kind = reports[path].subject.kind
-        return order.index(kind) if kind in HEADINGS else len(order)
-
-    for path in sorted(reports, key=place):
-        subject = reports[path].subject
-        heading = HEADINGS.get(subject.kind, subject.kind)
-        if kinds[subject.kind] > 1:
-            heading = f"{heading} ({subject.name})"
-        if heading in columns:
-            raise ReportError(f"{columns[heading]} and {path}: expected one report a model, got two of {heading}")
-        columns[heading] = path
+    models: dict[tuple[str, str], list[Path]] = {}
+    for path, report in reports.items():
+        models.setdefault((report.subject.kind, report.subject.name), []).append(path)
+    kinds = Counter(kind for kind, _ in models)
+    columns = {}
+    for kind, name in sorted(models, key=lambda model: order.index(model[0]) if model[0] in HEADINGS else len(order)):
+        heading = HEADINGS.get(kind, kind)
+        columns[f"{heading} ({name})" if kinds[kind] > 1 else heading] = models[kind, name]
     return columns
 
 
@@ -75,16 +65,16 @@ def require_comparable(columns: Mapping[str, RobustnessReport]) -> None:
             raise ReportError(f"the models cannot be compared: expected one epsilon for {norm}, got {found}")
 
 
-def on_common_images(columns: Mapping[str, RobustnessReport]) -> dict[str, RobustnessReport]:
+def on_common_images(reports: Mapping[Path, RobustnessReport]) -> dict[Path, RobustnessReport]:
     """The reports restricted to the images that all of them have.
 
     Raises:
         ReportError: there are none.
     """
-    common = set.intersection(*(set(report.indices) for report in columns.values()))
+    common = set.intersection(*(set(report.indices) for report in reports.values()))
     if not common:
-        raise ReportError(f"{', '.join(columns)}: expected images that all of them have, got none")
-    return {heading: report.restricted_to(common) for heading, report in columns.items()}
+        raise ReportError(f"{', '.join(map(str, reports))}: expected images that all of them have, got none")
+    return {path: report.restricted_to(common) for path, report in reports.items()}
 
 
 def _difference(first: RobustnessReport, second: RobustnessReport) -> str:

@@ -1,6 +1,7 @@
-"""The attacked images that `eabs evaluate robustness` keeps beside its report."""
+"""The attacked images that `eabs evaluate robustness` keeps beside its report, and what was answered at them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from training.attacks.ball import Norm
+from training.robustness.merging import attack_names
 from training.robustness.report_file import ReportError, RobustnessReport
 
 _CLEAN = "clean"
@@ -17,14 +20,29 @@ Images = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class AnsweredImages:
+    """Images and the classes that were answered; None for one that was not attacked, being misclassified as it is."""
+
+    images: Images
+    answers: list[str | None]
+
+
+@dataclass(frozen=True)
+class AttackedImages(AnsweredImages):
+    """As an attack within `epsilon` by `norm` left them."""
+
+    norm: Norm
+    epsilon: float
+
+
+@dataclass(frozen=True)
 class Pictures:
-    """The first n images of a report: `clean`, and by every attack's name as it left them."""
+    """The first n images of a report, by their `indices`: what they show, and `attacked` by the attacks' names."""
 
-    clean: Images
-    attacked: dict[str, Images]
-
-    def __len__(self) -> int:
-        return len(self.clean)
+    indices: list[int]
+    labels: list[str]
+    clean: AnsweredImages
+    attacked: dict[str, AttackedImages]
 
 
 def read_pictures(folder: Path, report: RobustnessReport) -> Pictures | None:
@@ -44,7 +62,39 @@ def read_pictures(folder: Path, report: RobustnessReport) -> Pictures | None:
         if name not in tensors:
             raise ReportError(f"{path}: {name}: expected its images, got none")
         _require_images(path, name, tensors[name], like=tensors[_CLEAN], most=report.images)
-    return Pictures(tensors[_CLEAN], {name: tensors[name] for name in report.attacks})
+    count = len(tensors[_CLEAN])
+
+    def named(answers: Sequence[int | None]) -> list[str | None]:
+        return [None if answer is None else report.classes[answer] for answer in answers[:count]]
+
+    return Pictures(
+        indices=report.indices[:count],
+        labels=[report.classes[label] for label in report.labels[:count]],
+        clean=AnsweredImages(tensors[_CLEAN], named(report.predictions)),
+        attacked={
+            name: AttackedImages(tensors[name], named(outcome.predictions), outcome.norm, outcome.epsilon)
+            for name, outcome in report.attacks.items()
+        },
+    )
+
+
+def joined(reports: Sequence[RobustnessReport], pictures: Sequence[Pictures | None]) -> Pictures | None:
+    """The pictures of several reports of one model, as far as they show the same images; None where none has any.
+
+    Args:
+        reports: the reports.
+        pictures: what lies beside each.
+    """
+    first = next((found for found in pictures if found is not None), None)
+    if first is None:
+        return None
+    attacked = {
+        new: found.attacked[old]
+        for found, names in zip(pictures, attack_names(reports), strict=True)
+        if found is not None and found.indices == first.indices
+        for old, new in names.items()
+    }
+    return replace(first, attacked=attacked)
 
 
 def _require_images(path: Path, name: str, found: Images, *, like: Images, most: int) -> None:

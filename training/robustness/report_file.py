@@ -2,13 +2,14 @@
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
 
-Norm = Literal["linf", "l2"]
+from training.attacks.ball import Norm
+
 NORMS: tuple[Norm, ...] = ("linf", "l2")
 _OF_EVERY_IMAGE = ("robust", "predictions", "distances")
 
@@ -166,8 +167,12 @@ def read_report(path: Path) -> RobustnessReport:
     try:
         return RobustnessReport.model_validate_json(text)
     except ValidationError as error:
-        first, *others = error.errors(include_url=False)
-        field = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        more = f" (and {len(others)} more)" if others else ""
-        raise ReportError(f"{path}: {field}: {message}{more}" if field else f"{path}: {message}{more}") from error
+        raise ReportError(f"{path}: {explanation(error)}") from error
+
+
+def explanation(error: ValidationError) -> str:
+    """The first complaint with the field that it is about, and how many more there are."""
+    first, *others = error.errors(include_url=False)
+    field = ".".join(map(str, first["loc"]))
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{f'{field}: ' if field else ''}{message}{f' (and {len(others)} more)' if others else ''}"

@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.training.robustness.reports import a_report
-from training.robustness.pictures import read_pictures
+from training.robustness.pictures import AnsweredImages, AttackedImages, Pictures, joined, read_pictures
 from training.robustness.report_file import ReportError, RobustnessReport
 
 
@@ -22,9 +22,35 @@ def test_pictures_are_read_by_the_attacks_names(tmp_path: Path, report: Robustne
     save_file({"clean": images(), "pgd-l2": images(level=1.0), "unknown": images()}, tmp_path / "attacked.safetensors")
     found = read_pictures(tmp_path, report)
     assert found is not None
-    assert len(found) == 2
-    assert list(found.attacked) == ["pgd-l2"]
-    assert (found.attacked["pgd-l2"] == 1).all()
+    assert (found.indices, found.labels) == ([100, 101], ["one", "one"])
+    assert found.clean.answers == ["one", "one"]
+    (attacked,) = found.attacked.values()
+    assert (attacked.norm, attacked.epsilon, attacked.answers) == ("l2", 1.5, ["one", "one"])
+    assert (attacked.images == 1).all()
+
+
+def test_answers_are_the_classes_names_and_none_where_nothing_was_attacked(tmp_path: Path) -> None:
+    report = a_report("101", {"pgd-l2": "001"}).model_copy(update={"picture_file": "attacked.safetensors"})
+    save_file({"clean": images(3), "pgd-l2": images(3)}, tmp_path / "attacked.safetensors")
+    found = read_pictures(tmp_path, report)
+    assert found is not None
+    assert found.clean.answers == ["one", "zero", "one"]
+    assert found.attacked["pgd-l2"].answers == ["two", None, "one"]
+
+
+def test_pictures_of_one_model_are_joined_where_they_show_the_same_images() -> None:
+    attacks = ("pgd-l2", "cw-l2", "square-l2")
+    reports = [a_report("11", {name: "11"}) for name in attacks]
+    answered = AnsweredImages(images(), ["one", "one"])
+    first, second, other = (
+        Pictures(indices, ["one", "one"], answered, {name: AttackedImages(images(), ["one", "two"], "l2", 1.5)})
+        for name, indices in zip(attacks, ([100, 101], [100, 101], [7, 8]), strict=True)
+    )
+    found = joined(reports, [first, second, other])
+    assert found is not None
+    assert list(found.attacked) == ["pgd-l2", "cw-l2"]
+    assert list(joined(reports, [None, second, None]).attacked) == ["cw-l2"]  # type: ignore[union-attr]
+    assert joined(reports, [None, None, None]) is None
 
 
 def test_a_report_without_pictures_has_none(tmp_path: Path) -> None:
