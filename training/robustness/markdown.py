@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from training.attacks.ball import Norm
 from training.robustness.gaps import POINTS, Gap, gaps
 from training.robustness.mcnemar import ALPHA
 from training.robustness.pairs import PairTest, compare_pairs
 from training.robustness.paper_figures import IMAGES, TABLES, paper_figure
 from training.robustness.proportion import Proportion
-from training.robustness.report_file import NORMS, Norm, RobustnessReport
+from training.robustness.report_file import NORMS, AttackOutcome, RobustnessReport
 from training.robustness.rows import CLEAN, NORM_TITLES, WORST, Row, rows_of
 
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "supertraffic10": "SuperTraffic-10", "svhn": "SVHN"}
@@ -45,6 +46,11 @@ def epsilon_text(epsilon: float, norm: Norm) -> str:
     if norm == "linf" and abs(levels - round(levels)) < 1e-3:
         return f"{round(levels)}/255"
     return f"{float(Fraction(epsilon).limit_denominator(10_000)):g}"
+
+
+def settings_text(attack: AttackOutcome) -> str:
+    """An attack's settings in words."""
+    return ", ".join(f"{name} {value}" for name, value in attack.settings.items()) or "no settings"
 
 
 def accuracy_table(columns: Mapping[str, RobustnessReport], *, paper: bool) -> str:
@@ -108,8 +114,33 @@ def _legend(columns: Mapping[str, RobustnessReport], *, paper: bool) -> str:
             size, wanted = _epsilon_of(columns, norm), table.epsilons[norm]
             if size and abs(size - wanted) > 1e-4 * wanted:
                 lines.append(f"Its {NORM_TITLES[norm]} attacks went to {epsilon_text(wanted, norm)} and are left out.")
-    models = [f"- {heading}: {report.subject.name}" for heading, report in columns.items()]
-    return " ".join(lines) + "\n\n" + "\n".join(models)
+    models = [f"- {heading}: {_model_text(report)}" for heading, report in columns.items()]
+    return "\n\n".join([" ".join(lines), "\n".join(["Models:", "", *models]), _attack_list(columns)])
+
+
+def _model_text(report: RobustnessReport) -> str:
+    """Which model, how it was trained, by what it answers, and what attacks saw, as far as the report says so."""
+    identity = report.subject.identity
+    recipe = identity.get("recipe")
+    parts = [report.subject.name]
+    parts += [f"{field} {identity[field]}" for field in ("version", "digest") if field in identity]
+    if isinstance(recipe, dict):
+        parts += [f"{field} {recipe[field]}" for field in ("epochs", "batch") if field in recipe]
+    parts += [f"{field}: {identity[field]}" for field in ("served", "attacked") if field in identity]
+    return "; ".join(parts)
+
+
+def _attack_list(columns: Mapping[str, RobustnessReport]) -> str:
+    """The settings of every attack, with the models where they were not attacked alike."""
+    models: dict[str, dict[str, list[str]]] = {}
+    for heading, report in columns.items():
+        for name, attack in report.attacks.items():
+            models.setdefault(name, {}).setdefault(settings_text(attack), []).append(heading)
+    lines = ["Attacks:", ""]
+    for name, found in models.items():
+        texts = [f"{text} ({', '.join(who)})" if len(found) > 1 else text for text, who in found.items()]
+        lines.append(f"- {name}: {'; '.join(texts)}")
+    return "\n".join(lines) if models else "No attacks."
 
 
 def _gap_list(columns: Mapping[str, RobustnessReport]) -> str:

@@ -6,10 +6,11 @@ percent with two decimals; its robust accuracy is the lower of `autoattack_acc` 
 
 from typing import Any
 
+from training.attacks.ball import Norm
 from training.robustness.columns import HEADINGS
-from training.robustness.markdown import epsilon_text
+from training.robustness.markdown import epsilon_text, settings_text
 from training.robustness.proportion import Proportion
-from training.robustness.report_file import Norm, RobustnessReport
+from training.robustness.report_file import RobustnessReport
 from training.robustness.rows import CLEAN, WORST_OF_NORM, Row
 
 THREAT_MODELS: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
@@ -57,9 +58,10 @@ def robustbench_entry(report: RobustnessReport, norm: Norm) -> dict[str, Any] | 
 
 def _footnote(report: RobustnessReport, attacks: list[str], parts: tuple[str, ...], worst: Proportion) -> str:
     low, high = (f"{100 * end:.2f}" for end in worst.interval)
+    described = [f"{name} ({settings_text(report.attacks[name])})" for name in attacks]
     sentences = [
-        f"The robust accuracy is the worst case, image by image, over {', '.join(attacks)} on {report.images} "
-        f"{report.split} images (95 % interval {low} to {high})."
+        f"The robust accuracy is the worst case, image by image, over {', '.join(described)} on "
+        f"{report.images} {report.split} images (95 % interval {low} to {high})."
     ]
     if parts:
         sentences.append(f"autoattack_acc is the worst case over {', '.join(parts)}, not the whole of AutoAttack.")

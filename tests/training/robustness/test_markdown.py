@@ -1,8 +1,9 @@
 import pytest
 
 from tests.training.robustness.reports import a_report
+from training.attacks.ball import Norm
 from training.robustness.markdown import accuracy_table, epsilon_text, section
-from training.robustness.report_file import Norm
+from training.robustness.report_file import ReportSubject
 from training.robustness.rows import PAPER_ATTACKS
 
 CNN = a_report("1111", dict.fromkeys(PAPER_ATTACKS["linf"], "1100") | {"pgd-l2": "1110"}, kind="cnn")
@@ -50,7 +51,8 @@ def test_the_papers_figure_stands_beside_ours_in_every_cell_that_it_has() -> Non
 def test_a_section_names_the_data_the_models_the_gaps_and_the_tests() -> None:
     text = section({"CNN": CNN, "E-ABS": E_ABS}, paper=True)
     assert text.startswith("## MNIST (Linf 0.3, L2 1.5)\n\n| Accuracy, % |")
-    assert "- CNN: cnn\n- E-ABS: e-abs\n" in text
+    assert "Models:\n\n- CNN: cnn; version 1\n- E-ABS: e-abs; version 1\n" in text
+    assert "- square-linf: steps 80\n" in text
     assert "The paper's figures are its Table 1's, of 1000 test images." in text
     assert "| CNN | PGD Linf | 50.0 | 0.0 | +50.0 | +15.0 to +85.0 | **beyond** |" in text
     assert "| CNN | PGD L2 | 75.0 | 72.8 | " not in text
@@ -63,6 +65,25 @@ def test_one_model_is_compared_with_nothing_and_without_the_paper_there_are_no_g
     text = section({"E-ABS": E_ABS}, paper=False)
     assert "McNemar" not in text
     assert "paper " not in text.replace("attack of the paper of", "")
+
+
+def test_a_model_is_described_by_its_training_and_by_what_answers_and_what_was_attacked() -> None:
+    identity = {
+        "version": "2",
+        "recipe": {"epochs": 30, "batch": 128, "seed": 0},
+        "served": "latent inference, standard",
+        "attacked": "latent inference, fast",
+    }
+    report = a_report("1").model_copy(update={"subject": ReportSubject(name="m", kind="e-abs", identity=identity)})
+    expected = "- E-ABS: m; version 2; epochs 30; batch 128; served: latent inference, standard; attacked: latent "
+    assert expected in section({"E-ABS": report}, paper=False)
+
+
+def test_settings_that_differ_between_models_are_told_apart() -> None:
+    weak = a_report("1", {"pgd-l2": "1"}, kind="cnn")
+    weak.attacks["pgd-l2"].settings.update(steps=10, restarts=1)
+    text = section({"CNN": weak, "E-ABS": a_report("1", {"pgd-l2": "1", "noise-l2": "1"})}, paper=False)
+    assert "- pgd-l2: steps 10, restarts 1 (CNN); steps 80 (E-ABS)\n- noise-l2: steps 80\n" in text
 
 
 def test_differences_that_are_significant_are_told_from_others() -> None:
