@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from training.robustness.paper_figures import PaperFigure, paper_figure
 from training.robustness.proportion import Proportion, difference_interval
 from training.robustness.report_file import NORMS, RobustnessReport
-from training.robustness.rows import CLEAN, PAPER_ROWS, Row
+from training.robustness.rows import CLEAN, Row, rows_of
 
 POINTS = 3.0
 
@@ -44,7 +44,7 @@ def gaps(columns: Mapping[str, RobustnessReport]) -> list[Gap]:
     Args:
         columns: the reports by their columns' headings.
     """
-    rows = [CLEAN, *(row for norm in NORMS for row in PAPER_ROWS[norm])]
+    rows = [CLEAN, *(row for norm in NORMS for row in rows_of(list(columns.values()), norm))]
     found = []
     for model, report in columns.items():
         for row in rows:
