@@ -6,6 +6,7 @@ from pathlib import Path
 from cli.figure import ACCENT, INK, PALE
 from cli.sheet import GRID, Sheet, text_width, ticks_between
 from training.attacks.ball import Norm
+from training.robustness.columns import epsilon_of
 from training.robustness.markdown import epsilon_text, title_of
 from training.robustness.proportion import Proportion
 from training.robustness.report_file import NORMS, RobustnessReport
@@ -62,7 +63,7 @@ def draw_curves(columns: Mapping[str, RobustnessReport], out: Path) -> bool:
         sheet.text((16 + x + 33, y), name, INK, 14, "lm")
     for place, norm in enumerate(norms):
         left = _LEFT + place * (_PANEL + _BETWEEN)
-        _panel(sheet, (left, top), norm, curves[norm], styles, epsilon=first.epsilon(norm))
+        _panel(sheet, (left, top), norm, curves[norm], styles, epsilon=epsilon_of(columns, norm))
     sheet.save(out)
     return True
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cli.console import fail, stderr, stdout
+from cli.console import fail, print_json, stderr, stdout
+from cli.evaluate.options import Json
 
 
 def report(
@@ -19,6 +20,7 @@ def report(
     common_images: Annotated[
         bool, typer.Option("--common-images", help="Count only the images that all of a data set's reports have.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Make tables, tests and figures of robustness reports, of any number of models and data sets.
 
@@ -32,8 +34,9 @@ def report(
     from training.robustness.merging import merged  # noqa: PLC0415
     from training.robustness.pictures import joined, read_pictures  # noqa: PLC0415
     from training.robustness.report_file import ReportError, read_report  # noqa: PLC0415
+    from training.robustness.summary import summary  # noqa: PLC0415
 
-    sections, written = [], []
+    sections, summaries, written = [], [], []
     try:
         read = {path: read_report(path) for path in reports}
         for dataset in dict.fromkeys(one.dataset for one in read.values()):
@@ -43,6 +46,7 @@ def report(
             columns = {heading: merged([counted[path] for path in files]) for heading, files in models.items()}
             require_comparable(columns)
             sections.append(section(columns, paper=paper))
+            summaries.append(summary(columns, paper=paper))
             if out:
                 pictures = {}
                 for heading, files in models.items():
@@ -61,5 +65,7 @@ def report(
         fail(f"{error.filename}: {error.strerror}")
     for path in written:
         stderr.print(str(path), highlight=False, soft_wrap=True)
-    if not out:
+    if as_json:
+        print_json(summaries)
+    elif not out:
         stdout.print(text, markup=False, highlight=False, soft_wrap=True, end="")

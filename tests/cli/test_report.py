@@ -61,6 +61,12 @@ def test_a_folder_gets_tables_figures_and_entries(eabs: Eabs, reports: list[Path
     assert json.loads((out / "robustbench" / "mnist" / "Linf" / "cnn.json").read_text())["external"] == "66.67"
 
 
+def test_the_figures_are_printed_as_json(eabs: Eabs, reports: list[Path], tmp_path: Path) -> None:
+    (found,) = json.loads(eabs("evaluate", "report", *reports, "--json", "--out", tmp_path / "out").out)
+    assert found["accuracy"]["all-linf"]["CNN"]["count"] == 2
+    assert (tmp_path / "out" / "tables.md").exists()
+
+
 def test_every_data_set_has_a_section_of_its_own(eabs: Eabs, reports: list[Path], tmp_path: Path) -> None:
     other = written(tmp_path / "fashion", dataset="fashion_mnist")
     out = eabs("evaluate", "report", *reports, other).out

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
+from training.attacks.ball import Norm
 from training.robustness.report_file import NORMS, ReportError, RobustnessReport
 
 HEADINGS = {
@@ -63,6 +64,11 @@ def require_comparable(columns: Mapping[str, RobustnessReport]) -> None:
         if len(sizes) > 1:
             found = " and ".join(f"{size:g} ({name})" for size, name in sizes.items())
             raise ReportError(f"the models cannot be compared: expected one epsilon for {norm}, got {found}")
+
+
+def epsilon_of(columns: Mapping[str, RobustnessReport], norm: Norm) -> float | None:
+    """How far the attacks of a norm went on comparable models; None where there are none."""
+    return next((size for report in columns.values() if (size := report.epsilon(norm)) is not None), None)
 
 
 def on_common_images(reports: Mapping[Path, RobustnessReport]) -> dict[Path, RobustnessReport]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from training.attacks.ball import Norm
+from training.robustness.columns import epsilon_of
 from training.robustness.gaps import POINTS, Gap, gaps
 from training.robustness.mcnemar import ALPHA
 from training.robustness.pairs import PairTest, compare_pairs
@@ -24,7 +25,7 @@ def section(columns: Mapping[str, RobustnessReport], *, paper: bool) -> str:
         paper: whether the paper's figure stands beside ours, and gaps are listed.
     """
     first = next(iter(columns.values()))
-    reached = [(norm, _epsilon_of(columns, norm)) for norm in NORMS]
+    reached = [(norm, epsilon_of(columns, norm)) for norm in NORMS]
     epsilons = ", ".join(f"{NORM_TITLES[norm]} {epsilon_text(size, norm)}" for norm, size in reached if size)
     title = f"## {title_of(first.dataset)}" + (f" ({epsilons})" if epsilons else "")
     parts = [title, accuracy_table(columns, paper=paper), _legend(columns, paper=paper)]
@@ -111,7 +112,7 @@ def _legend(columns: Mapping[str, RobustnessReport], *, paper: bool) -> str:
         if table.doubts:
             lines.append(f"A question mark: doubtful in print ({table.doubts}).")
         for norm in NORMS:
-            size, wanted = _epsilon_of(columns, norm), table.epsilons[norm]
+            size, wanted = epsilon_of(columns, norm), table.epsilons[norm]
             if size and abs(size - wanted) > 1e-4 * wanted:
                 lines.append(f"Its {NORM_TITLES[norm]} attacks went to {epsilon_text(wanted, norm)} and are left out.")
     models = [f"- {heading}: {_model_text(report)}" for heading, report in columns.items()]
@@ -205,9 +206,7 @@ def _p_text(p_value: float) -> str:
     return f"{p_value:.2g}" if p_value >= 1e-4 else f"{p_value:.0e}"
 
 
-def _epsilon_of(columns: Mapping[str, RobustnessReport], norm: Norm) -> float | None:
-    return next((size for report in columns.values() if (size := report.epsilon(norm))), None)
-
-
 def _line(cells: Sequence[str]) -> str:
-    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in cells)}|"
+    # A run folder may have any name.
+    escaped = (cell.replace("|", r"\|") for cell in cells)
+    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in escaped)}|"

@@ -105,6 +105,10 @@ def test_figures_at_another_epsilon_than_the_papers_are_left_out_and_that_is_sai
     assert "Its L2 attacks" not in text
 
 
+def test_a_name_does_not_break_the_table() -> None:
+    assert accuracy_table({"E-ABS (a|b)": a_report("1")}, paper=False).startswith("| Accuracy, % | E-ABS (a\\|b) |")
+
+
 def test_a_data_set_that_the_paper_lacks_is_named() -> None:
     assert "The paper has no table of folder." in section({"E-ABS": a_report("1", dataset="folder")}, paper=True)
 
