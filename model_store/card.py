@@ -1,13 +1,13 @@
 """A version's model card: what its manifest says, as Markdown for people."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from eabs.certificates.smoothing import lower_confidence_bound
 from model_store.evaluations import AccuracyEvaluation, CertifiedEvaluation, RobustnessEvaluation
 from model_store.manifest import Manifest
 
-_INTERVAL_ALPHA = 0.05
+_QUANTILE = 1.959964  # of the standard normal distribution, at 97.5 %
 _MODES: Final = {"L": "grey", "RGB": "colour"}
 _NORMS: Final = {"linf": "Linf", "l2": "L2"}
 
@@ -91,7 +91,7 @@ def _measured(manifest: Manifest) -> str:
         *(_certified(one) for one in found if isinstance(one, CertifiedEvaluation)),
         _on_publishing(manifest),
     ]
-    intro = "Shares of images, with 95 % intervals (Clopper-Pearson) for the choice of the images."
+    intro = "Shares of images, with 95 % intervals (Wilson's) for the choice of the images."
     if not found:
         intro = "It was published without an evaluation. What is known was measured on held-out training images."
     return "\n".join([f"## Measured\n{intro}\n", *(part for part in parts if part)])
@@ -159,9 +159,11 @@ def _digests(files: Mapping[str, str]) -> str:
 
 
 def _share(count: int, images: int) -> str:
-    low = lower_confidence_bound(count, images, _INTERVAL_ALPHA / 2)
-    high = 1 - lower_confidence_bound(images - count, images, _INTERVAL_ALPHA / 2)
-    return f"{count / images:.2%} ({low:.2%} to {high:.2%})"
+    """A share of images with Wilson's interval, for the choice of the images."""
+    share, z2 = count / images, _QUANTILE**2
+    middle, half = share + z2 / (2 * images), _QUANTILE * math.sqrt((share * (1 - share) + z2 / (4 * images)) / images)
+    low, high = ((middle + side * half) / (1 + z2 / images) for side in (-1, 1))
+    return f"{share:.2%} ({max(low, 0):.2%} to {min(high, 1):.2%})"
 
 
 def _listed(settings: Mapping[str, object]) -> str:

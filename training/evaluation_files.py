@@ -5,26 +5,14 @@ is reduced to numbers of images.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
-from model_store import (
-    AccuracyEvaluation,
-    AttackOutcome,
-    CertifiedAt,
-    CertifiedEvaluation,
-    Evaluation,
-    RobustnessEvaluation,
-    WorstCase,
-)
-
-Fact = str | int | float | bool | None
-Share = Annotated[float, Field(ge=0, le=1)]
+from model_store import AccuracyEvaluation, CertifiedAt, CertifiedEvaluation, Evaluation, RobustnessEvaluation
+from training.robustness.report_file import NORMS, Norm, RobustnessReport
 
 _ANSWERING = ("served", "attacked", "candidates")
 
@@ -42,6 +30,15 @@ class Measured:
     prototypes: str | None = None
 
 
+@dataclass(frozen=True)
+class _Claim:
+    """What a result says that it is of, beside what it should be of."""
+
+    what: str
+    expected: str | None
+    found: str | None
+
+
 def read_evaluation(file: Path, measured: Measured) -> Evaluation:
     """The JSON of `eabs evaluate accuracy|certified|robustness` as it stands in a manifest.
 
@@ -49,17 +46,24 @@ def read_evaluation(file: Path, measured: Measured) -> Evaluation:
         EvaluationError: it is none, or of another model than `measured`.
     """
     try:
-        raw = json.loads(file.read_text())
-        result = _kind_of(raw).model_validate(raw)
-        evaluation = result.evaluation()
+        evaluation, claims = _read(json.loads(file.read_text()), measured)
     except (OSError, ValueError) as error:
         raise EvaluationError(
             f"{file}: expected the JSON of `eabs evaluate accuracy`, `certified` or `robustness`: {error}"
         ) from error
-    for what, expected, found in result.identities(measured):
-        if found != expected:
-            raise EvaluationError(f"{file}: expected a result of the {what} {expected}, got one of {found}")
+    for claim in claims:
+        if claim.found != claim.expected:
+            raise EvaluationError(f"{file}: expected a result of the {claim.what} {claim.expected}, got {claim.found}")
     return evaluation
+
+
+def _read(raw: object, measured: Measured) -> tuple[Evaluation, list[_Claim]]:
+    """By a key that no other result has."""
+    if isinstance(raw, dict) and "attacks" in raw:
+        return _robustness(RobustnessReport.model_validate(raw), measured)
+    if isinstance(raw, dict) and "certified" in raw:
+        return _certified(_Certified.model_validate(raw), measured)
+    return _accuracy(_Accuracy.model_validate(raw), measured)
 
 
 class _Model(BaseModel):
@@ -75,13 +79,6 @@ class _Accuracy(BaseModel):
     images: int
     correct: int
 
-    def identities(self, measured: Measured) -> list[tuple[str, str | None, str | None]]:
-        return [("weights", measured.weights, self.model.weights)]
-
-    def evaluation(self) -> AccuracyEvaluation:
-        settings: dict[str, Fact] = {"classifier": "latent", "solver": self.solver, "effort": self.effort}
-        return AccuracyEvaluation(split=self.split, images=self.images, settings=settings, correct=self.correct)
-
 
 class _Certified(BaseModel):
     model: _Model
@@ -89,94 +86,69 @@ class _Certified(BaseModel):
     certificate: Literal["exact-inference", "finite-bank", "smoothing"]
     sound: bool
     base: str | None
-    smoothing: dict[str, Fact] | None
+    smoothing: dict[str, Any] | None
     images: int
-    clean: Share
-    certified: dict[float, Share]
-
-    def identities(self, measured: Measured) -> list[tuple[str, str | None, str | None]]:
-        weights = ("weights", measured.weights, self.model.weights)
-        if "finite-bank" in (self.certificate, self.base):
-            return [weights, ("prototype bank", measured.prototypes, self.model.prototypes)]
-        return [weights]
-
-    def evaluation(self) -> CertifiedEvaluation:
-        return CertifiedEvaluation(
-            split=self.split,
-            images=self.images,
-            settings={} if self.smoothing is None else {"base": self.base, **self.smoothing},
-            certificate=self.certificate,
-            sound=self.sound,
-            clean=round(self.clean * self.images),
-            radii=tuple(
-                CertifiedAt(radius=radius, certified=round(share * self.images))
-                for radius, share in sorted(self.certified.items())
-            ),
-        )
+    clean: Annotated[float, Field(ge=0, le=1)]
+    certified: dict[float, Annotated[float, Field(ge=0, le=1)]]
 
 
-class _Subject(BaseModel):
-    identity: dict[str, Any]
+def _accuracy(result: _Accuracy, measured: Measured) -> tuple[Evaluation, list[_Claim]]:
+    evaluation = AccuracyEvaluation(
+        split=result.split,
+        images=result.images,
+        settings={"classifier": "latent", "solver": result.solver, "effort": result.effort},
+        correct=result.correct,
+    )
+    return evaluation, [_Claim("weights", measured.weights, result.model.weights)]
 
 
-class _Attack(BaseModel):
-    norm: Literal["linf", "l2"]
-    epsilon: float
-    settings: dict[str, Fact]
-    robust: list[bool]
+def _certified(result: _Certified, measured: Measured) -> tuple[Evaluation, list[_Claim]]:
+    images = result.images
+    evaluation = CertifiedEvaluation(
+        split=result.split,
+        images=images,
+        settings={} if result.smoothing is None else {"base": result.base, **result.smoothing},
+        certificate=result.certificate,
+        sound=result.sound,
+        clean=round(result.clean * images),
+        radii=tuple(
+            CertifiedAt(radius=radius, certified=round(share * images))
+            for radius, share in sorted(result.certified.items())
+        ),
+    )
+    claims = [_Claim("weights", measured.weights, result.model.weights)]
+    if "finite-bank" in (result.certificate, result.base):
+        claims.append(_Claim("prototype bank", measured.prototypes, result.model.prototypes))
+    return evaluation, claims
 
 
-class _Robustness(BaseModel):
-    subject: _Subject
-    dataset: str
-    split: Literal["test", "validation"]
-    seed: int
-    clean: list[bool]
-    attacks: dict[str, _Attack]
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "_Robustness":
-        for name, attack in self.attacks.items():
-            if len(attack.robust) != len(self.clean):
-                raise ValueError(f"{name}: expected {len(self.clean)} outcomes, got {len(attack.robust)}")
-        return self
-
-    def identities(self, measured: Measured) -> list[tuple[str, str | None, str | None]]:
-        return [
-            ("data set", measured.dataset, self.dataset),
-            ("weights", measured.weights, self.subject.identity.get("weights")),
-        ]
-
-    def evaluation(self) -> RobustnessEvaluation:
-        identity = self.subject.identity
-        return RobustnessEvaluation(
-            split=self.split,
-            images=len(self.clean),
-            settings={name: identity[name] for name in _ANSWERING if name in identity},
-            seed=self.seed,
-            clean=sum(self.clean),
-            attacks={
-                name: AttackOutcome(
-                    norm=attack.norm, epsilon=attack.epsilon, settings=attack.settings, robust=sum(attack.robust)
-                )
-                for name, attack in self.attacks.items()
+def _robustness(report: RobustnessReport, measured: Measured) -> tuple[Evaluation, list[_Claim]]:
+    identity = report.subject.identity
+    evaluation = RobustnessEvaluation.model_validate(
+        {
+            "split": report.split,
+            "images": report.images,
+            "settings": {name: identity[name] for name in _ANSWERING if name in identity},
+            "seed": report.seed,
+            "clean": sum(report.clean),
+            "attacks": {
+                name: attack.model_dump(include={"norm", "epsilon", "settings"}) | {"robust": sum(attack.robust)}
+                for name, attack in report.attacks.items()
             },
-            worst_case=_worst_cases(self.clean, self.attacks),
-        )
+            "worst_case": [
+                {"norm": norm, "epsilon": epsilon, "robust": _standing(report, norm)}
+                for norm in NORMS
+                if (epsilon := report.epsilon(norm)) is not None
+            ],
+        }
+    )
+    return evaluation, [
+        _Claim("data set", measured.dataset, report.dataset),
+        _Claim("weights", measured.weights, identity.get("weights")),
+    ]
 
 
-def _worst_cases(clean: list[bool], attacks: Mapping[str, _Attack]) -> tuple[WorstCase, ...]:
-    standing: dict[tuple[Literal["linf", "l2"], float], list[bool]] = defaultdict(lambda: clean)
-    for attack in attacks.values():
-        ball = (attack.norm, attack.epsilon)
-        standing[ball] = [both and one for both, one in zip(standing[ball], attack.robust, strict=True)]
-    return tuple(WorstCase(norm=norm, epsilon=epsilon, robust=sum(all_)) for (norm, epsilon), all_ in standing.items())
-
-
-def _kind_of(raw: object) -> type[_Accuracy] | type[_Certified] | type[_Robustness]:
-    """Which result the JSON is, by a key that no other one has."""
-    if isinstance(raw, dict) and "attacks" in raw:
-        return _Robustness
-    if isinstance(raw, dict) and "certified" in raw:
-        return _Certified
-    return _Accuracy
+def _standing(report: RobustnessReport, norm: Norm) -> int:
+    """How many images withstand every attack of a norm."""
+    outcomes = [attack.robust for attack in report.attacks.values() if attack.norm == norm]
+    return sum(all(image) for image in zip(report.clean, *outcomes, strict=True))
