@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from model_store import AccuracyEvaluation, CertifiedAt, CertifiedEvaluation, Evaluation, RobustnessEvaluation
-from training.robustness.report_file import NORMS, Norm, RobustnessReport
+from training.attacks.ball import Norm
+from training.robustness.report_file import NORMS, RobustnessReport
 
 _ANSWERING = ("served", "attacked", "candidates")
 
