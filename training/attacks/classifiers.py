@@ -3,6 +3,8 @@
 All of them can be differentiated with respect to the images, and none has parameters to train.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,7 @@ from eabs.gradient import adaptive_gradient
 from eabs.inference import LatentInference
 from eabs.prototypes import PrototypeBank
 from eabs.settings import EFFORTS, InferenceSettings
+from training.attacks.memory import Memory
 
 # How far apart `Unsaturated` sets the two best logits: the softmax then still tells in float32 what it is sure of.
 _GAP = 8.0
@@ -28,38 +31,42 @@ class PrototypeLogits(nn.Module):
 
 
 class LatentLogits(nn.Module):
-    """Latent inference's -l_k, and as their gradient the adaptive one, equation (8)."""
+    """Latent inference's -l_k, and as their gradient the adaptive one, equation (8).
+
+    Inference takes milliseconds an image, so the last images' is remembered.
+    """
 
     def __init__(self, inference: LatentInference, settings: InferenceSettings = EFFORTS["fast"]) -> None:
         super().__init__()
-        self._inference = inference
-        self._settings = settings
+
+        def infer(images: Tensor) -> tuple[Tensor, Tensor]:
+            found = inference.infer(images, settings)
+            return found.scores, found.latents
+
+        self._infer = Memory(infer)
+        self._recreate = Memory(lambda latents: (inference.reconstruct(latents),))
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = _AdaptiveGradient.apply(images, self._inference, self._settings)  # type: ignore[no-untyped-call]
+        logits: Tensor = _AdaptiveGradient.apply(images, self._infer, self._recreate)  # type: ignore[no-untyped-call]
         return logits
 
 
 class _AdaptiveGradient(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx,
-        images: Tensor,
-        inference: LatentInference,
-        settings: InferenceSettings,
-    ) -> Tensor:
-        found = inference.infer(images.detach(), settings)
-        ctx.save_for_backward(images, found.latents)
-        ctx.inference = inference  # type: ignore[attr-defined]
-        return -found.scores.to(images.device)
+    def forward(ctx: torch.autograd.function.FunctionCtx, images: Tensor, infer: Memory, recreate: Memory) -> Tensor:
+        scores, latents = infer(images.detach())
+        ctx.save_for_backward(images, latents)
+        ctx.recreate = recreate  # type: ignore[attr-defined]
+        return -scores.to(images.device)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
         images, latents = ctx.saved_tensors  # type: ignore[attr-defined]
-        recreations = ctx.inference.reconstruct(latents).to(images.device)  # type: ignore[attr-defined]
-        return -torch.einsum("nk,nkchw->nchw", gradient, adaptive_gradient(images, recreations)), None, None
+        (recreations,) = ctx.recreate(latents)  # type: ignore[attr-defined]
+        gradients = adaptive_gradient(images, recreations.to(images.device))
+        return -torch.einsum("nk,nkchw->nchw", gradient, gradients), None, None
 
 
 class SmoothedLogits(nn.Module):
@@ -91,6 +98,25 @@ class SmoothedLogits(nn.Module):
         # The sum is the mean but for a factor that every class shares.
         smoothed: Tensor = logits.log_softmax(2).logsumexp(1)
         return smoothed
+
+
+class ExpectedLogits(nn.Module):
+    """The mean logits of several members: what an attack climbs that expects answers to be random.
+
+    Athalye et al., Obfuscated Gradients Give a False Sense of Security (ICML 2018), expectation over transformation;
+    the paper takes 5 samples (section 4.2). Members are the same classifier with other random numbers: see
+    `random_members`. One that draws nothing is its own expectation, and 1 sample is exact.
+    """
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        if not members:
+            raise ValueError("members: expected at least one")
+        self._members = nn.ModuleList(members)
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.stack([member(images) for member in self._members]).mean(0)
 
 
 class Unsaturated(nn.Module):

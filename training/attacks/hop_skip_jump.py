@@ -8,12 +8,13 @@ import torch
 from eagerpy.tensor.tensor import Tensor as EagerTensor
 from foolbox.attacks.hop_skip_jump import HopSkipJumpAttack
 from foolbox.devutils import atleast_kd, flatten
-from foolbox.models.pytorch import PyTorchModel
 from torch import Tensor, nn
 
 from training.attacks.ball import Ball
 from training.attacks.best_try import BestTry
+from training.attacks.foolbox_model import foolbox_model
 from training.attacks.seeded import seeded
+from training.attacks.starts import nearest_other_class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,29 +34,19 @@ class HopSkipJump:
     def __call__(self, classifier: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
         """An `Attack`."""
         best = BestTry(classifier, images, labels, ball)
-        starts, possible = self._starts(classifier, images, labels)
+        starts, possible = nearest_other_class(self.pool, classifier, images, labels)
         # No boundary lies between a start and an image that has another answer already.
         possible &= classifier(images).argmax(1) == labels
-        found = images.clone()
-        if possible.any():
-            model = PyTorchModel(classifier, bounds=(0, 1), device=images.device)
-            attack = _EachByItself(steps=self.steps, initial_gradient_eval_steps=self.samples, constraint=ball.norm)
-            with seeded(self.seed, images.device):
-                found[possible] = attack.run(
-                    model, images[possible], labels[possible], starting_points=starts[possible]
-                )
-        best.offer(found)
-        best.offer(ball.stride(images, found - images))
-        return best.images
 
-    def _starts(self, classifier: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The nearest images of the pool that are not answered `labels`, and whether there is one at all."""
-        pool = self.pool.to(images)
-        answers = torch.cat([classifier(part).argmax(1) for part in pool.split(len(images))])
-        distances = torch.cdist(images.flatten(1), pool.flatten(1))
-        distances = distances.masked_fill(answers == labels[:, None], torch.inf)
-        nearest = distances.min(1)
-        return pool[nearest.indices], nearest.values.isfinite()
+        def run(classifier: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
+            attack = _EachByItself(steps=self.steps, initial_gradient_eval_steps=self.samples, constraint=ball.norm)
+            model = foolbox_model(classifier, images)
+            found: Tensor = attack.run(model, images, labels, starting_points=starts[possible])
+            return found
+
+        with seeded(self.seed, images.device):
+            best.pursue(run, among=possible)
+        return best.images
 
 
 class _EachByItself(HopSkipJumpAttack):

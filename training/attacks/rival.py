@@ -28,11 +28,22 @@ class Rival:
             others = classifier(images).scatter(1, labels[:, None], -torch.inf)
         for rival in others.topk(min(self.rivals, others.shape[1] - 1), dim=1).indices.unbind(1):
             for own in (0.0, -1.0):
-                moved = images
-                for _ in range(self.rounds):
-                    gradients = _gradient(classifier, moved, rival, labels, own)
-                    moved = ball.stride(images, ball.steepest(gradients))
-                    best.offer(moved)
+
+                def run(
+                    classifier: nn.Module,
+                    images: Tensor,
+                    labels: Tensor,
+                    ball: Ball,
+                    rival: Tensor = rival[best.standing],
+                    own: float = own,
+                ) -> Tensor:
+                    moved = images
+                    for _ in range(self.rounds):
+                        gradients = _gradient(classifier, moved, rival, labels, own)
+                        moved = ball.stride(images, ball.steepest(gradients))
+                    return moved
+
+                best.pursue(run)
         return best.images
 
 

@@ -7,7 +7,7 @@ from training.attacks.classifiers import PrototypeLogits
 from training.attacks.pgd import PGD
 
 
-@pytest.mark.parametrize(("norm", "radii"), [("l2", [0.05, 0.4, 3.0]), ("linf", [0.01, 0.05, 0.3])])
+@pytest.mark.parametrize(("norm", "radii"), [("l2", [0.01, 0.05, 3.0]), ("linf", [0.001, 0.005, 0.3])])
 def test_an_image_is_attacked_as_it_would_be_alone_whatever_the_others_radii(norm: Norm, radii: list[float]) -> None:
     logits, images = PrototypeLogits(toy_bank()), toy_images(3)
     labels, ball = logits(images).argmax(1), Ball(norm, torch.tensor(radii, dtype=torch.float64))
