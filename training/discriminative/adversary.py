@@ -3,20 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from foolbox.attacks.projected_gradient_descent import (
-    L2ProjectedGradientDescentAttack,
-    LinfProjectedGradientDescentAttack,
-)
-from foolbox.models.pytorch import PyTorchModel
 from torch import Tensor, nn
 
-from training.attacks.ball import Norm
 from training.discriminative.recipe import AdversarialTraining
-
-_ATTACKS: dict[Norm, type[LinfProjectedGradientDescentAttack] | type[L2ProjectedGradientDescentAttack]] = {
-    "linf": LinfProjectedGradientDescentAttack,
-    "l2": L2ProjectedGradientDescentAttack,
-}
 
 
 def adversarial_examples(network: nn.Module, images: Tensor, labels: Tensor, training: AdversarialTraining) -> Tensor:
@@ -34,7 +23,15 @@ def adversarial_examples(network: nn.Module, images: Tensor, labels: Tensor, tra
     Returns:
         (B, C, H, W) float32, each the last step's image; up to float32's rounding within epsilon.
     """
-    attack = _ATTACKS[training.norm](steps=training.steps, rel_stepsize=training.relative_step_size, random_start=True)
+    # Every command imports this module, and none that does not attack should wait for Foolbox.
+    from foolbox.attacks.projected_gradient_descent import (  # noqa: PLC0415
+        L2ProjectedGradientDescentAttack,
+        LinfProjectedGradientDescentAttack,
+    )
+    from foolbox.models.pytorch import PyTorchModel  # noqa: PLC0415
+
+    kind = LinfProjectedGradientDescentAttack if training.norm == "linf" else L2ProjectedGradientDescentAttack
+    attack = kind(steps=training.steps, rel_stepsize=training.relative_step_size, random_start=True)
     with _as_attacked(network):
         model = PyTorchModel(network, bounds=(0, 1), device=images.device)
         found: Tensor = attack.run(model, images, labels, epsilon=training.epsilon)
