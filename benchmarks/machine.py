@@ -1,7 +1,6 @@
 """What the machine can do at best, measured now: the floor under every other number."""
 
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import torch
 
 from eabs.architecture import Architecture
+from eabs.processor import processor_name
 
 _CPU = torch.device("cpu")
 _NEIGHBOUR = """
@@ -59,7 +59,7 @@ def measure_machine(device: torch.device = _CPU) -> Machine:
     target = torch.empty_like(source)
     copy_s = best_seconds(lambda: target.copy_(source), device=device)
     return Machine(
-        processor=torch.cuda.get_device_name(device) if on_gpu else _processor(),
+        processor=torch.cuda.get_device_name(device) if on_gpu else f"{processor_name()}, {os.cpu_count()} cores",
         torch=torch.__version__,
         gemm_gflops=2 * size**3 / product_s / 1e9,
         copy_gb_per_s=2 * 4 * values / copy_s / 1e9,
@@ -110,15 +110,6 @@ def busy_neighbours(count: int) -> Iterator[None]:
         for process in processes:
             process.kill()
             process.communicate()
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        if names:
-            return f"{names[0]}, {os.cpu_count()} cores"
-    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 
 def _wait_for(device: torch.device) -> None:

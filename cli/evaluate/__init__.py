@@ -1,4 +1,4 @@
-"""`eabs evaluate`: what a published model is worth on its test images."""
+"""`eabs evaluate`: what a model is worth on its test images."""
 
 import typer
 
@@ -7,7 +7,8 @@ from cli.evaluate.certificates import certificates
 from cli.evaluate.certified import certified
 from cli.evaluate.out_of_distribution import out_of_distribution
 from cli.evaluate.report import report
+from cli.evaluate.robustness import robustness
 
-app = typer.Typer(help="Measure a published model.", no_args_is_help=True)
-for command in (accuracy, certificates, certified, out_of_distribution, report):
+app = typer.Typer(help="Measure a model.", no_args_is_help=True)
+for command in (accuracy, certificates, certified, out_of_distribution, robustness, report):
     app.command()(command)
