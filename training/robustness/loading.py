@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eabs.candidates import DEFAULT_CANDIDATES
 from eabs.cores import physical_cores
 from eabs.inference import LatentInference
 from eabs.settings import EFFORTS, Effort
@@ -14,9 +15,9 @@ from model_store import ModelStore, default_cache, prepare_inference, weights_di
 from training.attacks.classifiers import LatentLogits
 from training.baselines.folder import BaselineFolder
 from training.datasets import FOLDER
+from training.generative_run import GenerativeRun
 from training.robustness.origin import Origin
 from training.robustness.subject import Subject
-from training.run_folder import RunFolder
 
 SEEN: Effort = "fast"
 """The effort of the latent inference that attacks see, which they ask many hundred times for each image."""
@@ -28,6 +29,7 @@ def load_subject(
     store: str | Path,
     effort: Effort | None = None,
     seen: Effort = SEEN,
+    candidates: int = DEFAULT_CANDIDATES,
     device: torch.device,
     threads: int | None = None,
 ) -> Subject:
@@ -38,6 +40,7 @@ def load_subject(
         store: where published models are.
         effort: with which a generative model answers; what it is served with where nothing is asked for, if None.
         seen: the effort of what attacks see of a generative model.
+        candidates: that the latent inference of a run folder starts from; what is published says how many it has.
         device: where it computes.
         threads: on the CPU, how many images to work on at once; as many as there are cores, if None.
 
@@ -54,7 +57,7 @@ def load_subject(
         if effort is not None:
             raise ValueError(f"effort: expected none for {folder}, whose network answers in one pass, got {effort}")
         return _discriminative(folder, device)
-    return _generative(folder, effort or "standard", seen, device, threads)
+    return _generative(folder, effort or "standard", seen, candidates, device, threads)
 
 
 def _published(
@@ -76,13 +79,16 @@ def _published(
         "digest": loaded.digest,
         "weights": weights_digest(loaded.model),
         "recipe": dict(recipe),
+        "candidates": manifest.candidates,
     }
     inference = prepare_inference(loaded, cache=default_cache(), threads=threads)
     return _by_latent_inference(name, origin, identity, inference, effort or manifest.default_effort, seen)
 
 
-def _generative(folder: Path, effort: Effort, seen: Effort, device: torch.device, threads: int) -> Subject:
-    run = RunFolder(folder)
+def _generative(
+    folder: Path, effort: Effort, seen: Effort, candidates: int, device: torch.device, threads: int
+) -> Subject:
+    run = GenerativeRun(folder)
     description, model = run.description(), run.model().to(device)
     recipe = description.recipe
     origin = Origin(
@@ -92,8 +98,10 @@ def _generative(folder: Path, effort: Effort, seen: Effort, device: torch.device
         validation_fraction=recipe.validation_fraction,
         seed=recipe.seed,
     )
-    inference = LatentInference.prepare(model, beta=recipe.objective.beta, seed=0, threads=threads)
-    identity = {"weights": weights_digest(model), "recipe": asdict(recipe)}
+    inference = LatentInference.prepare(
+        model, beta=recipe.objective.beta, seed=0, candidates=candidates, threads=threads
+    )
+    identity = {"weights": weights_digest(model), "recipe": asdict(recipe), "candidates": candidates}
     return _by_latent_inference(folder.resolve().name, origin, identity, inference, effort, seen)
 
 

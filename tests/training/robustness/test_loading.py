@@ -1,0 +1,133 @@
+"""Subjects of real weights: the bundled model's, published and in a run folder, and a network's just trained."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from eabs.settings import EFFORTS
+from model_store import BUNDLED, LoadedModel, ModelStore, UnknownModel, prepare_inference
+from tests.few_candidates import CANDIDATES, publish_with_few_candidates
+from training.attacks.classifiers import LatentLogits
+from training.baselines.folder import BaselineDescription, BaselineFolder
+from training.baselines.recipe import CnnRecipe
+from training.baselines.training import train_cnn
+from training.datasets import Dataset, load_dataset
+from training.evaluation import measure_accuracy
+from training.generative_run import GenerativeRun
+from training.recipe import recipe_for
+from training.robustness.loading import load_subject
+from training.robustness.samples import draw_samples
+from training.robustness.subject import Subject
+from training.run_folder import Checkpoint, RunDescription, RunError, tensors_of
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def dataset(mnist_folder: Path) -> Dataset:
+    return load_dataset("mnist", mnist_folder)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return publish_with_few_candidates(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def loaded(store: Path) -> LoadedModel:
+    return ModelStore(store).load("mnist")
+
+
+@pytest.fixture(scope="module")
+def published(store: Path) -> Subject:
+    return load_subject("mnist@production", store=store, device=CPU)
+
+
+@pytest.fixture(scope="module")
+def run(loaded: LoadedModel, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with the bundled model's weights."""
+    path = tmp_path_factory.mktemp("runs") / "digits"
+    folder = GenerativeRun(path)
+    folder.create(RunDescription.of(dataset, recipe_for("quick", "mnist"), train_images=162, validation_images=18))
+    folder.save(Checkpoint(1, tensors_of("model", loaded.model.state_dict()), {}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def network(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("baselines") / "plain"
+    recipe = CnnRecipe(epochs=4, batch=16)
+    trained = train_cnn(dataset, recipe, device=CPU)
+    BaselineFolder(path).save(trained, BaselineDescription("mnist", dataset.sources, recipe, 0.9))
+    return path
+
+
+@pytest.fixture(scope="module")
+def images(dataset: Dataset) -> Tensor:
+    return draw_samples(dataset.test, 6, seed=0).unit_range()
+
+
+def test_a_run_folder_and_what_is_published_of_it_are_one_classifier(
+    run: Path, published: Subject, images: Tensor
+) -> None:
+    trained = load_subject(str(run), store="nowhere", candidates=CANDIDATES, device=CPU)
+    assert torch.equal(trained.predict(images), published.predict(images))
+    torch.testing.assert_close(trained.logits(images), published.logits(images))
+    assert trained.identity["weights"] == published.identity["weights"]
+    assert (trained.name, trained.kind, trained.dataset) == ("digits", "e-abs", "mnist")
+
+
+def test_a_published_model_is_identified(published: Subject, loaded: LoadedModel) -> None:
+    assert (published.name, published.kind, published.dataset) == ("mnist", "e-abs", "mnist")
+    assert (published.identity["version"], published.identity["digest"]) == ("1", loaded.digest)
+    assert published.identity["weights"] == loaded.manifest.files["weights.safetensors"]
+    assert published.origin.sources == loaded.manifest.training_data.sources
+
+
+def test_clean_answers_are_those_of_the_accuracy_that_is_served(
+    published: Subject, loaded: LoadedModel, dataset: Dataset
+) -> None:
+    chosen = draw_samples(dataset.test, 12, seed=3)
+    inference = prepare_inference(loaded, cache=None)
+    expected = measure_accuracy(inference, dataset.test.subset(chosen.indices), EFFORTS["standard"])
+    found = published.predict(chosen.unit_range()) == chosen.labels
+    assert int(found.sum()) == expected.correct
+
+
+def test_efforts_are_chosen_for_answers_and_for_attacks(loaded: LoadedModel, store: Path, images: Tensor) -> None:
+    found = load_subject("mnist", store=store, effort="fast", seen="standard", device=CPU)
+    assert (found.identity["served"], found.identity["attacked"]) == (
+        "latent inference, fast",
+        "latent inference, standard",
+    )
+    inference = prepare_inference(loaded, cache=None)
+    expected = LatentLogits(inference, EFFORTS["standard"])(images)
+    torch.testing.assert_close(found.logits(images), expected)
+
+
+def test_a_network_answers_and_is_attacked_as_it_is(network: Path, images: Tensor) -> None:
+    found = load_subject(str(network), store=BUNDLED, device=CPU)
+    assert (found.name, found.kind, found.dataset) == ("plain", "cnn", "mnist")
+    with torch.enable_grad():
+        attacked = images.clone().requires_grad_()
+        logits = found.logits(attacked)
+        (gradient,) = torch.autograd.grad(logits.sum(), attacked)
+    assert torch.equal(logits.argmax(1), found.predict(images))
+    assert gradient.abs().sum() > 0
+
+
+def test_a_network_has_no_effort(network: Path) -> None:
+    with pytest.raises(ValueError, match=r"effort: expected none for .*plain"):
+        load_subject(str(network), store=BUNDLED, effort="fast", device=CPU)
+
+
+def test_a_folder_that_holds_no_run_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="expected a folder that `eabs train` made"):
+        load_subject(str(tmp_path), store=BUNDLED, device=CPU)
+
+
+def test_a_model_that_nobody_published_is_reported() -> None:
+    with pytest.raises(UnknownModel):
+        load_subject("nonesuch", store=BUNDLED, device=CPU)
