@@ -89,7 +89,7 @@ def robustness(
         plan = Plan(attacks_of, bounds, curves=curve, seed=seed, batch=batch)
         records = Records(out)
         records.open(settings_of(subject, chosen, plan, split))
-    except (ModelStoreError, RunError, DatasetError, RecordsError, ValueError) as error:
+    except (ModelStoreError, RunError, DatasetError, RecordsError, ValueError, RuntimeError) as error:
         fail(str(error), usage=True)
     try:
         with progress_bar() as bar:
@@ -151,15 +151,17 @@ def _print(report: dict[str, Any], file: Path) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    table = Table("attack", "norm", "epsilon", "robust", "ms an image", "inferences an image")
+    table = Table("attack", "norm", "epsilon", "robust", "as it saw", "ms an image", "inferences an image")
     worst = report["clean"]
     attacked = max(1, sum(report["clean"]))
     for name, found in report["attacks"].items():
         worst = [both and one for both, one in zip(worst, found["robust"], strict=True)]
         pace = f"{1000 * found['seconds'] / attacked:.0f}", f"{found['inferences'] / attacked:.0f}"
-        table.add_row(name, found["norm"], f"{found['epsilon']:.4g}", _percent(found["robust"]), *pace)
+        seen = [fooled is False for fooled in found["fooled_what_it_saw"]]
+        shares = _percent(found["robust"]), _percent(seen)
+        table.add_row(name, found["norm"], f"{found['epsilon']:.4g}", *shares, *pace)
     table.add_section()
-    table.add_row("all of them", "", "", _percent(worst), "", "")
+    table.add_row("all of them", "", "", _percent(worst), "", "", "")
     stdout.print(table)
     stdout.print(str(file), highlight=False, soft_wrap=True)
 
