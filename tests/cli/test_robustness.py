@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,19 @@ import torch
 from tests.cli.conftest import Eabs
 from tests.few_candidates import publish_with_few_candidates
 from training import checkpoint_file
+from training.datasets import load_dataset
+from training.discriminative.recipe import cnn_recipe
+from training.discriminative.trainer import DiscriminativeTrainer
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def network(mnist_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CNN that was trained on the 180 digits."""
-    path = tmp_path_factory.mktemp("networks") / "plain"
-    command = ("baselines", "train", "--dataset", "mnist", "--data", mnist_folder, "--out", path)
-    few = ("--epochs", "6", "--batch", "16")
-    subprocess.run([sys.executable, "-m", "cli.main", *map(str, command), *few], check=True, cwd=ROOT)
+    """The run of a CNN on the 180 digits."""
+    path = tmp_path_factory.mktemp("runs") / "plain"
+    recipe = replace(cnn_recipe("quick", "mnist"), epochs=6, batch=27)
+    DiscriminativeTrainer(load_dataset("mnist", mnist_folder), recipe, path, device=torch.device("cpu")).run()
     return path
 
 

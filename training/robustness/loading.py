@@ -1,5 +1,6 @@
 """Subjects from what is published and from what was trained."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from eabs.inference import LatentInference
 from eabs.settings import EFFORTS, Effort
 from model_store import ModelStore, default_cache, prepare_inference, weights_digest
 from training.attacks.classifiers import LatentLogits
-from training.baselines.folder import BaselineFolder
 from training.datasets import FOLDER
+from training.discriminative.run import DiscriminativeRun
 from training.generative_run import GenerativeRun
 from training.robustness.origin import Origin
 from training.robustness.subject import Subject
+from training.run_folder import RunDescription, kind_of_run
 
 SEEN: Effort = "fast"
 """The effort of the latent inference that attacks see, which they ask many hundred times for each image."""
@@ -36,7 +38,7 @@ def load_subject(
     """A classifier under test.
 
     Args:
-        reference: a run folder, or a published model as `name`, `name@version` or `name@alias`. A folder goes first.
+        reference: a run folder, or a published model as `name`, `name@version` or `name@alias`.
         store: where published models are.
         effort: with which a generative model answers; what it is served with where nothing is asked for, if None.
         seen: the effort of what attacks see of a generative model.
@@ -51,9 +53,10 @@ def load_subject(
     """
     folder = Path(reference)
     threads = threads or physical_cores()
-    if not folder.is_dir():
+    # A folder by a model's name may lie here by chance; one by a path is meant.
+    if not (folder / "run.json").exists() and not (os.sep in reference and folder.is_dir()):
         return _published(reference, store, effort, seen, device, threads)
-    if (folder / "baseline.json").exists():
+    if kind_of_run(folder) in DiscriminativeRun.kinds:
         if effort is not None:
             raise ValueError(f"effort: expected none for {folder}, whose network answers in one pass, got {effort}")
         return _discriminative(folder, device)
@@ -91,18 +94,11 @@ def _generative(
     run = GenerativeRun(folder)
     description, model = run.description(), run.model().to(device)
     recipe = description.recipe
-    origin = Origin(
-        dataset=description.dataset,
-        sources=description.sources,
-        mode=None if description.folder is None else description.folder.mode,
-        validation_fraction=recipe.validation_fraction,
-        seed=recipe.seed,
-    )
     inference = LatentInference.prepare(
         model, beta=recipe.objective.beta, seed=0, candidates=candidates, threads=threads
     )
     identity = {"weights": weights_digest(model), "recipe": asdict(recipe), "candidates": candidates}
-    return _by_latent_inference(folder.resolve().name, origin, identity, inference, effort, seen)
+    return _by_latent_inference(_name(folder), _origin(description), identity, inference, effort, seen)
 
 
 def _by_latent_inference(
@@ -123,26 +119,41 @@ def _by_latent_inference(
 
 
 def _discriminative(folder: Path, device: torch.device) -> Subject:
-    network, description = BaselineFolder(folder).load()
-    network.to(device)
-    recipe = description.recipe
+    run = DiscriminativeRun(folder)
+    description, network = run.description(), run.classifier().to(device)
 
     @torch.no_grad()
     def predict(images: Tensor) -> Tensor:
         logits: Tensor = network(images.to(device))
         return logits.argmax(1).cpu()
 
+    identity = {
+        "weights": weights_digest(network),
+        "recipe": asdict(description.recipe),
+        "served": "the network",
+        "attacked": "the network",
+    }
     return Subject(
-        name=folder.resolve().name,
-        kind="cnn",
-        origin=Origin(description.dataset, description.sources, None, recipe.validation_fraction, recipe.seed),
-        identity={
-            "weights": weights_digest(network),
-            "recipe": asdict(recipe),
-            "served": "the network",
-            "attacked": "the network",
-        },
+        name=_name(folder),
+        kind=description.recipe.kind,
+        origin=_origin(description),
+        identity=identity,
         predict=predict,
         logits=network,
         device=device,
     )
+
+
+def _origin(description: RunDescription[Any]) -> Origin:
+    recipe = description.recipe
+    return Origin(
+        dataset=description.dataset,
+        sources=description.sources,
+        mode=None if description.folder is None else description.folder.mode,
+        validation_fraction=recipe.validation_fraction,
+        seed=recipe.seed,
+    )
+
+
+def _name(folder: Path) -> str:
+    return folder.resolve().name

@@ -1,5 +1,6 @@
 """Subjects of real weights: the bundled model's, published and in a run folder, and a network's just trained."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,13 @@ import torch
 from torch import Tensor
 
 from eabs.settings import EFFORTS
-from model_store import BUNDLED, LoadedModel, ModelStore, UnknownModel, prepare_inference
+from model_store import BUNDLED, LoadedModel, ModelStore, UnknownModel, prepare_inference, weights_digest
 from tests.few_candidates import CANDIDATES, publish_with_few_candidates
 from training.attacks.classifiers import LatentLogits
-from training.baselines.folder import BaselineDescription, BaselineFolder
-from training.baselines.recipe import CnnRecipe
-from training.baselines.training import train_cnn
 from training.datasets import Dataset, load_dataset
+from training.discriminative.recipe import cnn_recipe
+from training.discriminative.run import DiscriminativeRun
+from training.discriminative.trainer import DiscriminativeTrainer
 from training.evaluation import measure_accuracy
 from training.generative_run import GenerativeRun
 from training.recipe import recipe_for
@@ -57,10 +58,9 @@ def run(loaded: LoadedModel, dataset: Dataset, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="module")
 def network(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("baselines") / "plain"
-    recipe = CnnRecipe(epochs=4, batch=16)
-    trained = train_cnn(dataset, recipe, device=CPU)
-    BaselineFolder(path).save(trained, BaselineDescription("mnist", dataset.sources, recipe, 0.9))
+    path = tmp_path_factory.mktemp("runs") / "plain"
+    recipe = replace(cnn_recipe("quick", "mnist"), epochs=4, batch=27)
+    DiscriminativeTrainer(dataset, recipe, path, device=CPU).run()
     return path
 
 
@@ -114,7 +114,9 @@ def test_a_network_answers_and_is_attacked_as_it_is(network: Path, images: Tenso
         attacked = images.clone().requires_grad_()
         logits = found.logits(attacked)
         (gradient,) = torch.autograd.grad(logits.sum(), attacked)
+    assert torch.equal(logits, DiscriminativeRun(network).classifier()(images))
     assert torch.equal(logits.argmax(1), found.predict(images))
+    assert found.identity["weights"] == weights_digest(DiscriminativeRun(network).classifier())
     assert gradient.abs().sum() > 0
 
 
@@ -126,6 +128,14 @@ def test_a_network_has_no_effort(network: Path) -> None:
 def test_a_folder_that_holds_no_run_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="expected a folder that `eabs train` made"):
         load_subject(str(tmp_path), store=BUNDLED, device=CPU)
+
+
+def test_a_folder_by_a_models_name_that_is_no_run_is_in_nobodys_way(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mnist").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_subject("mnist", store=store, device=CPU).identity["version"] == "1"
 
 
 def test_a_model_that_nobody_published_is_reported() -> None:
