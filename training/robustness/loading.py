@@ -3,7 +3,7 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from eabs.inference import LatentInference
 from eabs.settings import EFFORTS, Effort
 from model_store import ModelStore, default_cache, prepare_inference, weights_digest
 from training.attacks.classifiers import LatentLogits
+from training.attacks.unrolled import UnrolledLogits
 from training.datasets import FOLDER
 from training.discriminative.run import DiscriminativeRun
 from training.generative_run import GenerativeRun
@@ -21,7 +22,9 @@ from training.robustness.origin import Origin
 from training.robustness.subject import Subject
 from training.run_folder import RunDescription, kind_of_run
 
-SEEN: Effort = "fast"
+Seen = Literal["fast", "standard", "thorough", "unrolled"]
+
+SEEN: Seen = "fast"
 """The effort of the latent inference that attacks see, which they ask many hundred times for each image."""
 
 
@@ -30,7 +33,7 @@ def load_subject(
     *,
     store: str | Path,
     effort: Effort | None = None,
-    seen: Effort = SEEN,
+    seen: Seen = SEEN,
     candidates: int = DEFAULT_CANDIDATES,
     device: torch.device,
     threads: int | None = None,
@@ -41,7 +44,8 @@ def load_subject(
         reference: a run folder, or a published model as `name`, `name@version` or `name@alias`.
         store: where published models are.
         effort: with which a generative model answers; what it is served with where nothing is asked for, if None.
-        seen: the effort of what attacks see of a generative model.
+        seen: the effort of what attacks see of a generative model, by the adaptive gradient; or `unrolled`, effort
+            `fast` by the gradient of the steps themselves.
         candidates: that the latent inference of a run folder starts from; what is published says how many it has.
         device: where it computes.
         threads: on the CPU, how many images to work on at once; as many as there are cores, if None.
@@ -64,7 +68,7 @@ def load_subject(
 
 
 def _published(
-    reference: str, store: str | Path, effort: Effort | None, seen: Effort, device: torch.device, threads: int
+    reference: str, store: str | Path, effort: Effort | None, seen: Seen, device: torch.device, threads: int
 ) -> Subject:
     name, _, version = reference.partition("@")
     loaded = ModelStore(store, cache=default_cache()).load(name, version or None, device=device)
@@ -89,7 +93,7 @@ def _published(
 
 
 def _generative(
-    folder: Path, effort: Effort, seen: Effort, candidates: int, device: torch.device, threads: int
+    folder: Path, effort: Effort, seen: Seen, candidates: int, device: torch.device, threads: int
 ) -> Subject:
     run = GenerativeRun(folder)
     description, model = run.description(), run.model().to(device)
@@ -102,7 +106,7 @@ def _generative(
 
 
 def _by_latent_inference(
-    name: str, origin: Origin, identity: dict[str, Any], inference: LatentInference, effort: Effort, seen: Effort
+    name: str, origin: Origin, identity: dict[str, Any], inference: LatentInference, effort: Effort, seen: Seen
 ) -> Subject:
     def predict(images: Tensor) -> Tensor:
         return inference.infer(images, EFFORTS[effort]).predictions.cpu()
@@ -113,7 +117,7 @@ def _by_latent_inference(
         origin=origin,
         identity=identity | {"served": f"latent inference, {effort}", "attacked": f"latent inference, {seen}"},
         predict=predict,
-        logits=LatentLogits(inference, EFFORTS[seen]),
+        logits=UnrolledLogits(inference) if seen == "unrolled" else LatentLogits(inference, EFFORTS[seen]),
         device=inference.device,
     )
 

@@ -11,6 +11,7 @@ from eabs.settings import EFFORTS
 from model_store import BUNDLED, LoadedModel, ModelStore, UnknownModel, prepare_inference, weights_digest
 from tests.few_candidates import CANDIDATES, publish_with_few_candidates
 from training.attacks.classifiers import LatentLogits
+from training.attacks.unrolled import UnrolledLogits
 from training.datasets import Dataset, load_dataset
 from training.discriminative.recipe import cnn_recipe
 from training.discriminative.run import DiscriminativeRun
@@ -104,6 +105,13 @@ def test_efforts_are_chosen_for_answers_and_for_attacks(loaded: LoadedModel, sto
     )
     inference = prepare_inference(loaded, cache=None)
     expected = LatentLogits(inference, EFFORTS["standard"])(images)
+    torch.testing.assert_close(found.logits(images), expected)
+
+
+def test_attacks_may_look_through_the_steps_of_inference(loaded: LoadedModel, store: Path, images: Tensor) -> None:
+    found = load_subject("mnist", store=store, seen="unrolled", device=CPU)
+    assert found.identity["attacked"] == "latent inference, unrolled"
+    expected = UnrolledLogits(prepare_inference(loaded, cache=None))(images)
     torch.testing.assert_close(found.logits(images), expected)
 
 
