@@ -66,6 +66,13 @@ def test_a_network_falls_to_pgd_and_the_report_says_so(attack: Eabs, tmp_path: P
     assert set(report["machine"]) == {"processor", "cores", "threads", "torch", "device"}
 
 
+def test_tables_are_made_of_the_report(attack: Eabs, eabs: Eabs, tmp_path: Path) -> None:
+    assert attack("--only", "pgd-linf", "--curve").code == 0
+    outcome = eabs("evaluate", "report", tmp_path / "out" / "report.json", "--out", tmp_path / "tables")
+    assert outcome.code == 0, outcome.err
+    assert "CNN" in (tmp_path / "tables" / "tables.md").read_text()
+
+
 def test_the_first_attacked_images_are_kept_with_their_originals(attack: Eabs, tmp_path: Path) -> None:
     report = json.loads(attack("--json", "--only", "pgd-linf").out)
     images, _ = checkpoint_file.load(tmp_path / "out" / report["images"])
