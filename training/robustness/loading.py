@@ -1,6 +1,7 @@
 """Subjects from what is published and from what was trained."""
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from torch import Tensor
 from eabs.candidates import DEFAULT_CANDIDATES
 from eabs.cores import physical_cores
 from eabs.inference import LatentInference
-from eabs.settings import EFFORTS, Effort
+from eabs.settings import EFFORTS, AdamSettings, Effort, InferenceSettings
 from model_store import ModelStore, default_cache, prepare_inference, weights_digest
 from training.attacks.classifiers import LatentLogits
 from training.attacks.unrolled import UnrolledLogits
@@ -64,7 +65,7 @@ def load_subject(
         if effort is not None:
             raise ValueError(f"effort: expected none for {folder}, whose network answers in one pass, got {effort}")
         return _discriminative(folder, device)
-    return _generative(folder, effort or "standard", seen, candidates, device, threads)
+    return _generative(folder, effort, seen, candidates, device, threads)
 
 
 def _published(
@@ -81,45 +82,62 @@ def _published(
         validation_fraction=float(recipe["validation_fraction"]),
         seed=int(recipe["seed"]),
     )
-    identity = {
-        "version": manifest.version,
-        "digest": loaded.digest,
-        "weights": weights_digest(loaded.model),
-        "recipe": dict(recipe),
-        "candidates": manifest.candidates,
-    }
+    served = effort or manifest.default_effort
     inference = prepare_inference(loaded, cache=default_cache(), threads=threads)
-    return _by_latent_inference(name, origin, identity, inference, effort or manifest.default_effort, seen)
-
-
-def _generative(
-    folder: Path, effort: Effort, seen: Seen, candidates: int, device: torch.device, threads: int
-) -> Subject:
-    run = GenerativeRun(folder)
-    description, model = run.description(), run.model().to(device)
-    recipe = description.recipe
-    inference = LatentInference.prepare(
-        model, beta=recipe.objective.beta, seed=0, candidates=candidates, threads=threads
-    )
-    identity = {"weights": weights_digest(model), "recipe": asdict(recipe), "candidates": candidates}
-    return _by_latent_inference(_name(folder), _origin(description), identity, inference, effort, seen)
-
-
-def _by_latent_inference(
-    name: str, origin: Origin, identity: dict[str, Any], inference: LatentInference, effort: Effort, seen: Seen
-) -> Subject:
-    def predict(images: Tensor) -> Tensor:
-        return inference.infer(images, EFFORTS[effort]).predictions.cpu()
-
     return Subject(
         name=name,
         kind="e-abs",
         origin=origin,
-        identity=identity | {"served": f"latent inference, {effort}", "attacked": f"latent inference, {seen}"},
-        predict=predict,
+        identity={
+            "version": manifest.version,
+            "digest": loaded.digest,
+            "weights": weights_digest(loaded.model),
+            "recipe": dict(recipe),
+            "candidates": manifest.candidates,
+            "served": f"latent inference, {served}",
+            "attacked": f"latent inference, {seen}",
+        },
+        predict=_served(inference, EFFORTS[served]),
         logits=UnrolledLogits(inference) if seen == "unrolled" else LatentLogits(inference, EFFORTS[seen]),
         device=inference.device,
     )
+
+
+def _generative(
+    folder: Path, effort: Effort | None, seen: Seen, candidates: int, device: torch.device, threads: int
+) -> Subject:
+    run = GenerativeRun(folder)
+    description = run.description()
+    settings = run.settings(effort or "standard")
+    if isinstance(settings, AdamSettings) and (effort is not None or seen != SEEN):
+        raise ValueError(
+            f"effort, seen: expected none for {folder}, of kind {description.recipe.kind}, which has no efforts"
+        )
+    inference = run.inference(candidates=candidates, threads=threads, device=device)
+    identity = {
+        "weights": weights_digest(run.model()),
+        "recipe": asdict(description.recipe),
+        "candidates": candidates,
+    }
+    return Subject(
+        name=_name(folder),
+        kind=description.recipe.kind,
+        origin=_origin(description),
+        identity=identity
+        | {"served": _described(settings, effort or "standard"), "attacked": _described(settings, seen)},
+        predict=_served(inference, settings),
+        logits=UnrolledLogits(inference) if seen == "unrolled" else LatentLogits(inference, run.settings(seen)),
+        device=inference.device,
+    )
+
+
+def _served(inference: LatentInference, settings: InferenceSettings) -> Callable[[Tensor], Tensor]:
+    return lambda images: inference.infer(images, settings).predictions.cpu()
+
+
+def _described(settings: InferenceSettings, effort: Seen) -> str:
+    """How latent inference is named in reports."""
+    return "latent inference, adam" if isinstance(settings, AdamSettings) else f"latent inference, {effort}"
 
 
 def _discriminative(folder: Path, device: torch.device) -> Subject:

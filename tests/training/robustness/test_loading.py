@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from eabs.family import build
+from eabs.inference import LatentInference
 from eabs.settings import EFFORTS
-from model_store import BUNDLED, LoadedModel, ModelStore, UnknownModel, prepare_inference, weights_digest
+from eabs.variant import Kind
+from model_store import BUNDLED, LoadedModel, ModelStore, UnknownModel, default_cache, prepare_inference, weights_digest
 from tests.few_candidates import CANDIDATES, publish_with_few_candidates
 from training.attacks.classifiers import LatentLogits
 from training.attacks.unrolled import UnrolledLogits
@@ -40,6 +44,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def loaded(store: Path) -> LoadedModel:
     return ModelStore(store).load("mnist")
+
+
+@pytest.fixture(scope="module")
+def inference(loaded: LoadedModel) -> LatentInference:
+    return prepare_inference(loaded, cache=default_cache())
 
 
 @pytest.fixture(scope="module")
@@ -88,30 +97,65 @@ def test_a_published_model_is_identified(published: Subject, loaded: LoadedModel
 
 
 def test_clean_answers_are_those_of_the_accuracy_that_is_served(
-    published: Subject, loaded: LoadedModel, dataset: Dataset
+    published: Subject, inference: LatentInference, dataset: Dataset
 ) -> None:
     chosen = draw_samples(dataset.test, 12, seed=3)
-    inference = prepare_inference(loaded, cache=None)
     expected = measure_accuracy(inference, dataset.test.subset(chosen.indices), EFFORTS["standard"])
     found = published.predict(chosen.unit_range()) == chosen.labels
     assert int(found.sum()) == expected.correct
 
 
-def test_efforts_are_chosen_for_answers_and_for_attacks(loaded: LoadedModel, store: Path, images: Tensor) -> None:
+def test_efforts_are_chosen_for_answers_and_for_attacks(
+    inference: LatentInference, store: Path, images: Tensor
+) -> None:
     found = load_subject("mnist", store=store, effort="fast", seen="standard", device=CPU)
     assert (found.identity["served"], found.identity["attacked"]) == (
         "latent inference, fast",
         "latent inference, standard",
     )
-    inference = prepare_inference(loaded, cache=None)
     expected = LatentLogits(inference, EFFORTS["standard"])(images)
     torch.testing.assert_close(found.logits(images), expected)
 
 
-def test_attacks_may_look_through_the_steps_of_inference(loaded: LoadedModel, store: Path, images: Tensor) -> None:
+def untrained(kind: Kind, dataset: Dataset, path: Path) -> Path:
+    """A run folder of random weights."""
+    recipe = recipe_for("quick", "mnist", kind)
+    folder = GenerativeRun(path)
+    folder.create(RunDescription.of(dataset, recipe, train_images=162, validation_images=18))
+    model = build(folder.description().architecture, recipe.variant)
+    folder.save(Checkpoint(1, tensors_of("model", model.state_dict()), {}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers"), [("abs", ["standard", "fast"]), ("av-abs", ["adam", "adam"]), ("dv-abs", ["adam", "adam"])]
+)
+def test_every_kind_answers_and_is_attacked_by_its_own_inference(
+    kind: Kind, answers: list[str], dataset: Dataset, images: Tensor, tmp_path: Path
+) -> None:
+    run = GenerativeRun(untrained(kind, dataset, tmp_path))
+    found = load_subject(str(run.path), store="nowhere", candidates=16, device=CPU)
+    assert found.kind == kind
+    assert [found.identity[part].removeprefix("latent inference, ") for part in ("served", "attacked")] == answers
+    inference = run.inference(candidates=16)
+    assert torch.equal(found.predict(images[:2]), inference.infer(images[:2], run.settings()).predictions)
+    expected = LatentLogits(inference, run.settings("fast"))(images[:2])
+    torch.testing.assert_close(found.logits(images[:2]), expected)
+
+
+@pytest.mark.parametrize("efforts", [{"effort": "fast"}, {"seen": "standard"}, {"seen": "unrolled"}])
+def test_inference_that_has_no_efforts_is_given_none(efforts: dict[str, Any], dataset: Dataset, tmp_path: Path) -> None:
+    run = untrained("av-abs", dataset, tmp_path)
+    with pytest.raises(ValueError, match=r"effort, seen: expected none for .*, of kind av-abs, which has no efforts"):
+        load_subject(str(run), store="nowhere", candidates=16, device=CPU, **efforts)
+
+
+def test_attacks_may_look_through_the_steps_of_inference(
+    inference: LatentInference, store: Path, images: Tensor
+) -> None:
     found = load_subject("mnist", store=store, seen="unrolled", device=CPU)
     assert found.identity["attacked"] == "latent inference, unrolled"
-    expected = UnrolledLogits(prepare_inference(loaded, cache=None))(images)
+    expected = UnrolledLogits(inference)(images)
     torch.testing.assert_close(found.logits(images), expected)
 
 
