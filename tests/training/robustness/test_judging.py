@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.training.robustness.brightness import samples, straight, subject
+from tests.training.robustness.brightness import Brightness, samples, straight, subject
 from training.attacks.attack import Attack
 from training.attacks.ball import Ball, Norm
 from training.robustness.judging import NOT_ATTACKED, Outcome, attack_images
@@ -85,3 +85,18 @@ def test_the_images_that_an_attack_has_classified_are_counted() -> None:
         return images
 
     assert judge(asks_thrice).inferences == 9
+
+
+@pytest.mark.cuda
+def test_a_gpu_attacks_and_the_outcome_is_on_the_cpu() -> None:
+    device = torch.device("cuda")
+    network = Brightness().eval()
+    there = replace(
+        subject(), predict=lambda found: network(found.to(device)).argmax(1).cpu(), logits=network, device=device
+    )
+    images, labels = samples().unit_range(), samples().labels
+    found = attack_images(there, straight, images, labels, Ball.around(images, "linf", 0.1), ALL)
+    expected = judge(straight)
+    assert torch.equal(found.predictions, expected.predictions)
+    assert torch.equal(found.seen, expected.seen)
+    torch.testing.assert_close(found.images, expected.images)
