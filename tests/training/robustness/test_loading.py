@@ -134,7 +134,7 @@ def test_every_kind_answers_and_is_attacked_by_its_own_inference(
     kind: Kind, answers: list[str], dataset: Dataset, images: Tensor, tmp_path: Path
 ) -> None:
     run = GenerativeRun(untrained(kind, dataset, tmp_path))
-    found = load_subject(str(run.path), store="nowhere", candidates=16, device=CPU)
+    found = load_subject(str(run.path), store="nowhere", candidates=16, device=CPU, threads=1)
     assert found.kind == kind
     assert [found.identity[part].removeprefix("latent inference, ") for part in ("served", "attacked")] == answers
     inference = run.inference(candidates=16)
