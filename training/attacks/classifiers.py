@@ -38,6 +38,7 @@ class LatentLogits(nn.Module):
 
     def __init__(self, inference: LatentInference, settings: InferenceSettings = EFFORTS["fast"]) -> None:
         super().__init__()
+        self.inference = inference
 
         def infer(images: Tensor) -> tuple[Tensor, Tensor]:
             found = inference.infer(images, settings)
@@ -67,6 +68,24 @@ class _AdaptiveGradient(torch.autograd.Function):
         (recreations,) = ctx.recreate(latents)  # type: ignore[attr-defined]
         gradients = adaptive_gradient(images, recreations.to(images.device))
         return -torch.einsum("nk,nkchw->nchw", gradient, gradients), None, None
+
+
+class EncoderLogits(nn.Module):
+    """What the encoder alone would answer: -||x - G_k(mu)||^2, mu being the mean of its Q(z|x). Images are on the
+    model's device.
+
+    No penalty is in them, since that is the same for all classes at one latent.
+    """
+
+    def __init__(self, inference: LatentInference) -> None:
+        super().__init__()
+        self._inference = inference
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        means, _ = self._inference.encode(images)
+        latents = means.unsqueeze(1).expand(-1, self._inference.architecture.classes, -1)
+        return -(images.unsqueeze(1) - self._inference.decoders.decode(latents)).flatten(2).square().sum(2)
 
 
 class SmoothedLogits(nn.Module):

@@ -28,6 +28,11 @@ class Draws:
         found = [torch.randn(shape, generator=self._generators[place]) for place in places.tolist()]
         return torch.stack(found).to(self._like) if found else self._like[:0]
 
+    def uniform(self, places: Tensor, count: int) -> Tensor:
+        """Numbers of [0, 1) for the images `places` (n,) int64: (n, count) float64."""
+        found = [torch.rand(count, generator=self._generators[place]) for place in places.tolist()]
+        return torch.stack(found).to(self._like.device, torch.float64) if found else torch.empty(0, count)
+
     def points(self, places: Tensor, ball: Ball) -> Tensor:
         """Points for the images `places` (n,) int64, uniform in the ball around them, clipped to [0, 1].
 

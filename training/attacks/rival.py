@@ -1,4 +1,9 @@
-"""Straight towards the rivals, by the adaptive gradient, equation (8) of Ju & Wagner (AISec 2020)."""
+"""Straight towards the rivals, by the adaptive gradient, equation (8) of Ju & Wagner (AISec 2020).
+
+Schott et al., Towards the First Adversarially Robust Neural Network Model on MNIST (ICLR 2019), attack their models so:
+their latent descent attack goes towards the best re-creation by a rival, infers again, and searches the line for the
+nearest image with another answer. Within a ball there is nothing to search: the end of the line is the best of it.
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +20,8 @@ class Rival:
 
     One along -dl_k/dx, straight to the rival's own re-creation or prototype, and one along d(l_y - l_k)/dx, across
     the boundary where it is nearest: of a prototype bank that is the normal of the hyperplane between two prototypes.
-    Both are taken `rounds` times, with the gradient at the place that the last step led to.
+    Both are taken `rounds` times, with the gradient at the place that the last step led to. On the way there is the
+    image of the ball that is nearest to the re-creation: pixels that are closer than the radius go no further.
     """
 
     rivals: int = 4
@@ -40,6 +46,10 @@ class Rival:
                     moved = images
                     for _ in range(self.rounds):
                         gradients = _gradient(classifier, moved, rival, labels, own)
+                        if ball.norm == "linf" and own == 0:
+                            # The gradient of -l_k is -2 (x - G_k(z*)).
+                            with torch.no_grad():
+                                classifier(ball.confine(images, moved + gradients / 2))
                         moved = ball.stride(images, ball.steepest(gradients))
                     return moved
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from training.attacks.apgd import APGD
 from training.attacks.attack import Attack
 from training.attacks.ball import Norm
 from training.attacks.boundary import Boundary
@@ -17,6 +18,8 @@ from training.attacks.gaussian import Gaussian
 from training.attacks.hop_skip_jump import HopSkipJump
 from training.attacks.pgd import PGD
 from training.attacks.rival import Rival
+from training.attacks.square import Square
+from training.attacks.surrogates import Encoder, Unrolled
 
 SuiteName = Literal["paper", "gradient-free", "beyond", "all", "quick"]
 
@@ -38,7 +41,8 @@ def suite(name: SuiteName, *, pool: Tensor, seed: int) -> list[NamedAttack]:
 
     - `paper`: the rows of the paper's tables, with its step counts (section 4.2).
     - `gradient-free`: the paper's two attacks that see only answers and logits.
-    - `beyond`: what the paper has not tried.
+    - `beyond`: what the paper has not tried: AutoAttack's, with the gradient of equation (8); gradients of the latent
+      optimisation and of the encoder; rivals' re-creations; and answers alone.
     - `all`: those three.
     - `quick`: the rows of the paper's tables with few steps, for a first look.
 
@@ -84,6 +88,11 @@ def _gradient_free(pool: Tensor, seed: int) -> Iterator[NamedAttack]:
 def _beyond(pool: Tensor, seed: int) -> Iterator[NamedAttack]:
     for norm in _NORMS:
         yield _named("rival", norm, Rival())
+        yield _named("apgd-ce", norm, APGD(loss="ce", steps=100, seed=seed))
+        yield _named("apgd-t", norm, APGD(loss="targeted", steps=100, seed=seed))
+        yield _named("unrolled", norm, Unrolled(steps=50, seed=seed))
+        yield _named("encoder", norm, Encoder(steps=100, seed=seed))
+        yield _named("square", norm, Square(queries=5000, seed=seed))
         yield _named("hop-skip-jump", norm, HopSkipJump(pool=pool, steps=20, samples=100, seed=seed))
 
 

@@ -69,16 +69,26 @@ class _Unrolled(torch.autograd.Function):
         for part, weights in zip(images.to(device).split(_AT_ONCE), gradient.to(device).split(_AT_ONCE), strict=True):
             with torch.enable_grad():
                 tracked = part.detach().requires_grad_()
-                scores = _scores(ctx.inference, tracked, ctx.settings)  # type: ignore[attr-defined]
+                # A margin's gradient is that of two classes, whatever the others do.
+                scores = _scores(ctx.inference, tracked, ctx.settings, weights != 0)  # type: ignore[attr-defined]
+            if scores.requires_grad:
                 gradients += torch.autograd.grad(scores, tracked, -weights)
+            else:
+                gradients.append(torch.zeros_like(part))
         return torch.cat(gradients).to(images.device), None, None
 
 
-def _scores(inference: LatentInference, images: Tensor, settings: QuasiNewtonSettings) -> Tensor:
-    """l_k after `steps` steps (B, K); tracked by autograd where the images (B, C, H, W) are."""
+def _scores(
+    inference: LatentInference, images: Tensor, settings: QuasiNewtonSettings, wanted: Tensor | None = None
+) -> Tensor:
+    """l_k after `steps` steps (B, K), of the classes that are `wanted` (B, K); tracked by autograd where the images
+    (B, C, H, W) are. All others' are those of their starts."""
     with torch.no_grad():
         start = inference.start(images, settings)
-    image, _, k = cells = start.chosen.nonzero().unbind(1)
+    chosen = start.chosen if wanted is None else start.chosen & wanted.unsqueeze(1)
+    if not chosen.any():
+        return start.bounds.amin(1)
+    image, _, k = cells = chosen.nonzero().unbind(1)
     objective = LaneObjective(
         inference.decoders,
         inference.penalty,
@@ -87,7 +97,7 @@ def _scores(inference: LatentInference, images: Tensor, settings: QuasiNewtonSet
         objective=settings.objective,
     )
     lanes = QuasiNewton(start.latents[cells], inference.metric[k])
-    scores, places = start.bounds.flatten(), start.chosen.flatten().nonzero().squeeze(1)
+    scores, places = start.bounds.flatten(), chosen.flatten().nonzero().squeeze(1)
     for _ in range(settings.steps):
         latents = lanes.propose()
         lanes.accept(
