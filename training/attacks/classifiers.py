@@ -71,11 +71,7 @@ class _AdaptiveGradient(torch.autograd.Function):
 
 
 class EncoderLogits(nn.Module):
-    """What the encoder alone would answer: -||x - G_k(mu)||^2, mu being the mean of its Q(z|x). Images are on the
-    model's device.
-
-    No penalty is in them, since that is the same for all classes at one latent.
-    """
+    """What the encoder alone would answer: -l_k at the mean of its Q(z|x). Images are on the model's device."""
 
     def __init__(self, inference: LatentInference) -> None:
         super().__init__()
@@ -83,9 +79,10 @@ class EncoderLogits(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        means, _ = self._inference.encode(images)
-        latents = means.unsqueeze(1).expand(-1, self._inference.architecture.classes, -1)
-        return -(images.unsqueeze(1) - self._inference.decoders.decode(latents)).flatten(2).square().sum(2)
+        inference = self._inference
+        latents, _ = inference.encode(images)
+        costs = (images.unsqueeze(1) - inference.decoders.decode(latents)).flatten(2).square().sum(2)
+        return -costs - inference.penalty.penalty(latents, torch.arange(latents.shape[1], device=latents.device))
 
 
 class SmoothedLogits(nn.Module):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from eabs.inference import LatentInference
 from tests.eabs.toy import TOY, random_model
@@ -43,10 +44,11 @@ def test_the_answers_are_the_classifiers_and_the_gradient_is_the_surrogates() ->
     torch.testing.assert_close(gradient_of(mixed, images), gradient_of(surrogate, images))
 
 
-def test_the_encoders_logits_are_the_costs_of_what_it_proposes(inference: LatentInference, images: Tensor) -> None:
+def test_the_encoders_logits_are_the_scores_of_what_it_proposes(inference: LatentInference, images: Tensor) -> None:
     model = random_model(TOY, contrast=3.0, seed=3)
-    recreations = model.decoders(model.encoder(images)[0])
-    expected = -(images[:, None] - recreations).square().flatten(2).sum(2)
+    latents, _ = model.encoder(images)
+    costs = (images[:, None] - model.decoders(latents)).square().flatten(2).sum(2)
+    expected = F.logsigmoid(model.discriminator(latents))[:, None] - costs
     torch.testing.assert_close(EncoderLogits(inference)(images), expected, rtol=1e-4, atol=1e-4)
 
 
