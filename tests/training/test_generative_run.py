@@ -1,7 +1,9 @@
 """Runs of every kind of generative model, trained for a few steps on real digits."""
 
 import csv
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,34 +15,60 @@ from training.datasets import load_dataset, to_unit_range
 from training.export import draft_of_run
 from training.generative_run import GenerativeRun
 from training.loop import Progress, Trainer
-from training.recipe import Recipe, recipe_for
+from training.recipe import recipe_for
 from training.run_folder import RunError
 
 CPU = torch.device("cpu")
 
 
-def quick(kind: Kind, epochs: int = 2) -> Recipe:
-    recipe = recipe_for("quick", "mnist", kind)
-    return replace(recipe, epochs=epochs, batch=32, validation_images=4, validation_candidates=16, validate_every=9)
+@dataclass(frozen=True)
+class Trained:
+    """A run of ten steps: its folder, the weights before them, and what was reported."""
+
+    run: GenerativeRun
+    before: dict[str, torch.Tensor]
+    seen: list[Progress]
 
 
-def trainer_of(kind: Kind, data: Path, out: Path, epochs: int = 2) -> Trainer:
-    trainer = Trainer(load_dataset("mnist", data), quick(kind, epochs), out, device=CPU)
+def trainer_of(kind: Kind, data: Path, out: Path) -> Trainer:
+    recipe = replace(recipe_for("quick", "mnist", kind), epochs=2, batch=32)
+    recipe = replace(recipe, validation_images=4, validation_candidates=16, validate_every=9)
+    trainer = Trainer(load_dataset("mnist", data), recipe, out, device=CPU)
     trainer.resume()
     return trainer
 
 
+@pytest.fixture(scope="module")
+def trained(mnist_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Trained]:
+    """A run of every kind, trained when it is first asked for."""
+
+    @cache
+    def train(kind: Kind) -> Trained:
+        out = tmp_path_factory.mktemp(kind)
+        trainer = trainer_of(kind, mnist_folder, out)
+        before = {name: parameter.detach().clone() for name, parameter in trainer.model.named_parameters()}
+        seen: list[Progress] = []
+        trainer.run(seen.append)
+        return Trained(GenerativeRun(out), before, seen)
+
+    return train
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_trains_all_of_its_networks_and_infers(kind: Kind, mnist_folder: Path, tmp_path: Path) -> None:
-    trainer = trainer_of(kind, mnist_folder, tmp_path)
-    before = {name: parameter.detach().clone() for name, parameter in trainer.model.named_parameters()}
-    seen: list[Progress] = []
-    trainer.run(seen.append)
-    assert seen[-1].terms.total < seen[0].terms.total
-    assert seen[-1].validation is not None
-    assert [name for name, now in trainer.model.named_parameters() if torch.equal(now, before[name])] == []
-    run = GenerativeRun(tmp_path)
-    assert run.description().recipe.kind == kind
+def test_every_kind_trains_all_of_its_networks(kind: Kind, trained: Callable[[Kind], Trained]) -> None:
+    found = trained(kind)
+    assert found.run.description().recipe.kind == kind
+    assert found.seen[-1].terms.total < found.seen[0].terms.total
+    assert found.seen[-1].validation is not None
+    after = dict(found.run.model().named_parameters())
+    assert [name for name, weights in found.before.items() if torch.equal(after[name], weights)] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kinds_run_infers_as_the_kind_does(
+    kind: Kind, trained: Callable[[Kind], Trained], mnist_folder: Path
+) -> None:
+    run = trained(kind).run
     images = to_unit_range(load_dataset("mnist", mnist_folder).test.images[:2])
     scores = run.inference(candidates=16).infer(images, run.settings("fast")).scores
     assert scores.shape == (2, 10)
@@ -56,21 +84,18 @@ def test_every_kind_trains_all_of_its_networks_and_infers(kind: Kind, mnist_fold
         ("abs", ["total", "reconstruction", "divergence"]),
     ],
 )
-def test_the_log_has_the_losses_of_the_kind(kind: Kind, losses: list[str], mnist_folder: Path, tmp_path: Path) -> None:
-    trainer_of(kind, mnist_folder, tmp_path, epochs=1).run()
-    with (tmp_path / "log.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert list(row)[2 : 2 + len(losses)] == losses
-    assert list(row)[2 + len(losses)] == "encoder"
-    assert all(float(row[name]) > 0 for name in losses)
+def test_the_log_has_the_losses_of_the_kind(kind: Kind, losses: list[str], trained: Callable[[Kind], Trained]) -> None:
+    with (trained(kind).run.path / "log.csv").open(newline="") as file:
+        first, *_ = csv.DictReader(file)
+    assert list(first)[2 : 2 + len(losses)] == losses
+    assert list(first)[2 + len(losses)] == "encoder"
+    assert all(float(first[name]) > 0 for name in losses)
 
 
 @pytest.mark.parametrize("kind", ["abs", "a-abs"])
 def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(
-    kind: Kind, mnist_folder: Path, tmp_path: Path
+    kind: Kind, trained: Callable[[Kind], Trained], mnist_folder: Path, tmp_path: Path
 ) -> None:
-    trainer_of(kind, mnist_folder, tmp_path / "undisturbed").run()
-
     def interrupt(progress: Progress) -> None:
         if progress.step == 3:
             raise KeyboardInterrupt
@@ -82,26 +107,22 @@ def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(
     resumed = trainer_of(kind, mnist_folder, tmp_path / "interrupted")
     assert resumed.step == 3
     resumed.run()
-    expected, found = (GenerativeRun(tmp_path / name).state() for name in ("undisturbed", "interrupted"))
+    expected, found = trained(kind).run.state(), GenerativeRun(tmp_path / "interrupted").state()
     assert (found.step, found.metrics) == (expected.step, expected.metrics)
     assert found.tensors.keys() == expected.tensors.keys()
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in expected.tensors.items())
 
 
-def test_inferring_distributions_changes_nothing_in_training(mnist_folder: Path, tmp_path: Path) -> None:
-    kinds: tuple[Kind, ...] = ("abs", "v-abs")
-    for kind in kinds:
-        trainer_of(kind, mnist_folder, tmp_path / kind, epochs=1).run()
-    exact, variational = (GenerativeRun(tmp_path / kind) for kind in kinds)
+def test_inferring_distributions_changes_nothing_in_training(trained: Callable[[Kind], Trained]) -> None:
+    exact, variational = trained("abs").run, trained("v-abs").run
     weights = variational.model().state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in exact.model().state_dict().items())
     assert (exact.settings("fast"), variational.settings("fast")) == (EFFORTS["fast"], PAPER_SETTINGS)
 
 
-def test_only_e_abs_is_published(mnist_folder: Path, tmp_path: Path) -> None:
-    trainer_of("ad-abs", mnist_folder, tmp_path, epochs=1).run()
+def test_only_e_abs_is_published(trained: Callable[[Kind], Trained], mnist_folder: Path) -> None:
     with pytest.raises(RunError, match="expected a run that trains e-abs, got one of ad-abs"):
-        draft_of_run(tmp_path, load_dataset("mnist", mnist_folder), name="mnist", device=CPU)
+        draft_of_run(trained("ad-abs").run.path, load_dataset("mnist", mnist_folder), name="mnist", device=CPU)
 
 
 def test_a_run_of_another_kind_is_not_joined(mnist_folder: Path, tmp_path: Path) -> None:
