@@ -6,7 +6,8 @@ from the best of the candidate bank and the encoder's own Q(z|x). `eabs/settings
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -85,15 +86,7 @@ class LatentInference:
         self.metric = preparation.metric
         self.seed = seed
         self._encoder = model.encoder.eval().requires_grad_(False)
-        latent, device = self.architecture.latent, self.device
-
-        # Not a method: with it the cache would hold this object, which holds the cache, and only a search for garbage
-        # would free a model that nobody needs any more.
-        @lru_cache(maxsize=16)
-        def noise(settings: AdamSettings) -> Tensor:
-            return draw_noise(settings, latent, seed=seed).to(device)
-
-        self._noise = noise
+        self._noise = _noise_of(self.architecture.latent, seed, self.device)
         self._workers = Workers(threads, self.device)
         self._captured: CapturedSteps | None = None
         if self.device.type == "cuda":
@@ -112,6 +105,13 @@ class LatentInference:
             threads=threads,
         )
         return cls(model, preparation, beta=beta, seed=seed, threads=threads)
+
+    def reseeded(self, seed: int) -> "LatentInference":
+        """The same model with other noise, which shares everything else with this one."""
+        other = copy(self)
+        other.seed = seed
+        other._noise = _noise_of(self.architecture.latent, seed, self.device)
+        return other
 
     @property
     def device(self) -> torch.device:
@@ -256,3 +256,15 @@ class LatentInference:
         latent, classes = self.architecture.latent, self.architecture.classes
         mean, log_variance = both.view(len(images), -1, 2 * latent).expand(-1, classes, -1).chunk(2, dim=2)
         return mean, log_variance
+
+
+def _noise_of(latent: int, seed: int, device: torch.device) -> Callable[[AdamSettings], Tensor]:
+    """The noise of settings, drawn once."""
+
+    # Not a method: with it the cache would hold its object, which holds the cache, and only a search for garbage would
+    # free a model that nobody needs any more.
+    @lru_cache(maxsize=16)
+    def noise(settings: AdamSettings) -> Tensor:
+        return draw_noise(settings, latent, seed=seed).to(device)
+
+    return noise

@@ -6,6 +6,7 @@ COMMANDS = [
     "serve", "classify", "certify", "train", "data prepare", "prototypes train", "prototypes compare",
     "models list", "models show", "models publish", "models verify",
     "models alias", "models delete", "evaluate accuracy", "evaluate certificates", "evaluate certified",
+    "evaluate convergence",
     "bench engine", "bench certificates", "bench server", "bench layouts", "bench optimality",
     "bench convergence", "bench solvers", "bench classes", "bench arrivals", "bench starts", "bench public-abs",
     "bench adversarial",

@@ -165,3 +165,14 @@ def test_cuda_gives_the_answers_of_the_cpu(mnist_model: EABS, mnist_images: Tens
     mnist_model.to("cpu")
     assert torch.equal(found.predictions.cpu(), expected.predictions)
     torch.testing.assert_close(found.scores.cpu(), expected.scores, rtol=1e-2, atol=0.1)
+
+
+def test_another_seed_changes_the_noise_and_nothing_that_is_not_random(
+    inference: LatentInference, toy_images: tuple[Tensor, Tensor]
+) -> None:
+    images, _ = toy_images
+    other = inference.reseeded(7)
+    assert torch.equal(other.infer(images, EFFORTS["fast"]).scores, inference.infer(images, EFFORTS["fast"]).scores)
+    noisy = AdamSettings(steps=3)
+    assert not torch.equal(other.infer(images, noisy).scores, inference.infer(images, noisy).scores)
+    assert torch.equal(inference.reseeded(0).infer(images, noisy).scores, inference.infer(images, noisy).scores)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from eabs.gradient import adaptive_gradient
 from eabs.inference import LatentInference
 from eabs.prototypes import PrototypeBank
-from eabs.settings import EFFORTS, InferenceSettings
+from eabs.settings import EFFORTS, AdamSettings, InferenceSettings
 from training.attacks.memory import Memory
 
 # How far apart `Unsaturated` sets the two best logits: the softmax then still tells in float32 what it is sure of.
@@ -120,8 +120,8 @@ class ExpectedLogits(nn.Module):
     """The mean logits of several members: what an attack climbs that expects answers to be random.
 
     Athalye et al., Obfuscated Gradients Give a False Sense of Security (ICML 2018), expectation over transformation;
-    the paper takes 5 samples (section 4.2). Members are the same classifier with other random numbers: see
-    `random_members`. One that draws nothing is its own expectation, and 1 sample is exact.
+    the paper takes 5 samples (section 4.2). Members are the same classifier with other random numbers. The quasi-Newton
+    method draws none: it is its own expectation, and 1 sample is exact. Adam does: see `expected_latent_logits`.
     """
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
@@ -133,6 +133,20 @@ class ExpectedLogits(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return torch.stack([member(images) for member in self._members]).mean(0)
+
+
+def expected_latent_logits(
+    inference: LatentInference, settings: AdamSettings, *, samples: int, seed: int
+) -> ExpectedLogits:
+    """What an attack climbs that does not know the noise of inference: the mean over `samples` other noises.
+
+    Args:
+        inference: whose noise is not looked at.
+        settings: of the paper's method, whose answers are random.
+        samples: at least 1.
+        seed: of the noises, which have seeds that count up from the one after it.
+    """
+    return ExpectedLogits([LatentLogits(inference.reseeded(seed + 1 + one), settings) for one in range(samples)])
 
 
 class Unsaturated(nn.Module):

@@ -1,12 +1,21 @@
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eabs.inference import LatentInference
-from eabs.settings import EFFORTS
+from eabs.inference import InferenceResult, LatentInference
+from eabs.settings import EFFORTS, AdamSettings, InferenceSettings
 from tests.eabs.toy import TOY, random_model
 from tests.training.attacks.toy_bank import CLASSES, toy_bank, toy_images
-from training.attacks.classifiers import LatentLogits, PrototypeLogits, SmoothedLogits, Unsaturated, margins
+from training.attacks.classifiers import (
+    ExpectedLogits,
+    LatentLogits,
+    PrototypeLogits,
+    SmoothedLogits,
+    Unsaturated,
+    expected_latent_logits,
+    margins,
+)
 
 
 class Scaled(nn.Module):
@@ -88,3 +97,37 @@ def test_equal_logits_unsaturated_are_still_numbers() -> None:
 def test_a_margin_is_negative_where_another_class_wins() -> None:
     logits = torch.tensor([[3.0, 1.0, 2.0], [3.0, 1.0, 2.0]])
     assert margins(logits, torch.tensor([0, 2])).tolist() == [1.0, -1.0]
+
+
+def test_expected_logits_are_the_mean_over_noises_that_inference_does_not_have() -> None:
+    inference = LatentInference.prepare(random_model(TOY), beta=1.0, seed=0, candidates=50)
+    settings, images = AdamSettings(steps=3), toy_images(4)
+    weights = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    members = [LatentLogits(inference.reseeded(seed), settings) for seed in (1, 2, 3)]
+    expected = expected_latent_logits(inference, settings, samples=3, seed=0)
+    torch.testing.assert_close(expected(images), sum(member(images) for member in members) / 3)
+    mean = sum(gradient_of(member, images, weights) for member in members) / 3
+    torch.testing.assert_close(gradient_of(expected, images, weights), mean)
+    assert not torch.equal(members[0](images), LatentLogits(inference, settings)(images))
+
+
+def test_an_expectation_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        ExpectedLogits([])
+
+
+def test_latent_inference_is_asked_once_about_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    inference = LatentInference.prepare(random_model(TOY), beta=1.0, seed=0, candidates=50)
+    asked: list[int] = []
+    infer = LatentInference.infer
+
+    def counted(self: LatentInference, images: Tensor, settings: InferenceSettings) -> InferenceResult:
+        asked.append(len(images))
+        return infer(self, images, settings)
+
+    monkeypatch.setattr(LatentInference, "infer", counted)
+    logits, images = LatentLogits(inference), toy_images(4)
+    for k in range(3):
+        gradient_of(logits, images[1:], F.one_hot(torch.tensor(k), 3))
+    logits(images)
+    assert asked == [3, 1]

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from eabs.inference import LatentInference
 from model_store import ModelStore
-from tests.training.attacks.conftest import Trained
 from tests.training.attacks.counting import Counting
+from tests.training.conftest import Trained
 from training.attacks.attack import Attack
 from training.attacks.ball import Ball, Norm
 from training.attacks.boundary import Boundary

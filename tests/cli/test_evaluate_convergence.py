@@ -1,0 +1,48 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Eabs
+
+
+@pytest.fixture
+def convergence(eabs: Eabs, store: Path, mnist_folder: Path) -> Eabs:
+    def run(*arguments: object) -> object:
+        return eabs(
+            "evaluate", "convergence", "--model", "mnist", "--data", mnist_folder, "--store", store, "--samples", 3,
+            *arguments,
+        )  # fmt: skip
+
+    return run  # type: ignore[return-value]
+
+
+def test_every_value_has_a_point(convergence: Eabs) -> None:
+    outcome = convergence("--vary", "pgd-linf-steps", "--value", 0, "--value", 2, "--restarts", 1, "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert (found["samples"], found["norm"], found["epsilon"]) == (3, "linf", 0.3)
+    assert [point["value"] for point in found["points"]] == [0, 2]
+    assert found["points"][1]["accuracy"] <= found["points"][0]["accuracy"]
+
+
+def test_a_table_names_what_varies(convergence: Eabs) -> None:
+    outcome = convergence("--vary", "deepfool-l2-steps", "--value", 0, "--epsilon", 0.5)
+    assert outcome.code == 0, outcome.err
+    assert "deepfool-l2-steps, epsilon 0.5, 3 test images" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--vary", "pgd-steps"), "pgd-linf-steps"),
+        (("--vary", "pgd-l2-steps", "--epsilon", 0), "epsilon"),
+        (("--vary", "pgd-linf-eot", "--value", 0), "at least 1 sample"),
+    ],
+)
+def test_what_cannot_be_measured_is_a_usage_error(
+    convergence: Eabs, arguments: tuple[object, ...], complaint: str
+) -> None:
+    outcome = convergence(*arguments)
+    assert outcome.code == 2
+    assert complaint in outcome.err
