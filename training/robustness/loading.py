@@ -14,6 +14,7 @@ from eabs.cores import physical_cores
 from eabs.inference import LatentInference
 from eabs.settings import EFFORTS, AdamSettings, Effort, InferenceSettings
 from model_store import ModelStore, default_cache, prepare_inference, weights_digest
+from model_store.manifest import WEIGHTS_FILE
 from training.attacks.classifiers import LatentLogits
 from training.attacks.unrolled import UnrolledLogits
 from training.datasets import FOLDER
@@ -91,7 +92,7 @@ def _published(
         identity={
             "version": manifest.version,
             "digest": loaded.digest,
-            "weights": weights_digest(loaded.model),
+            "weights": manifest.files[WEIGHTS_FILE],
             "recipe": dict(recipe),
             "candidates": manifest.candidates,
             "served": f"latent inference, {served}",
@@ -113,12 +114,15 @@ def _generative(
         raise ValueError(
             f"effort, seen: expected none for {folder}, of kind {description.recipe.kind}, which has no efforts"
         )
-    inference = run.inference(candidates=candidates, threads=threads, device=device)
+    # Read once: a training that goes on may replace the checkpoint meanwhile.
+    model = run.model()
     identity = {
-        "weights": weights_digest(run.model()),
+        "weights": weights_digest(model),
         "recipe": asdict(description.recipe),
         "candidates": candidates,
     }
+    beta = description.recipe.objective.beta
+    inference = LatentInference.prepare(model.to(device), beta=beta, seed=0, candidates=candidates, threads=threads)
     return Subject(
         name=_name(folder),
         kind=description.recipe.kind,
