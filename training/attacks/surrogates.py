@@ -71,5 +71,5 @@ class Encoder:
 
 def _by_way_of(surrogate: Callable[[LatentInference], nn.Module], classifier: nn.Module) -> nn.Module:
     """The classifier with the gradient of a surrogate of the latent inference that its logits come from."""
-    found = next((part for part in classifier.modules() if isinstance(part, LatentLogits)), None)
+    found = next((part for part in classifier.modules() if isinstance(part, LatentLogits | UnrolledLogits)), None)
     return classifier if found is None else GradientOf(classifier, surrogate(found.inference))

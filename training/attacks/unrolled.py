@@ -14,7 +14,7 @@ from eabs.settings import EFFORTS, QuasiNewtonSettings
 UNROLLED = replace(EFFORTS["fast"], shortlist=math.inf, finalists=None, patience=math.inf)
 """Effort `fast` that gives no class up, so that every class's gradient is seen."""
 
-# How many images' steps are kept in memory at once, with what their derivatives need: about 15 MB each for MNIST.
+# How many images' steps are kept in memory at once, with what their derivatives need: some ten MB each for MNIST.
 _AT_ONCE = 8
 
 
@@ -35,12 +35,12 @@ class UnrolledLogits(nn.Module):
             given up later on.
         """
         super().__init__()
-        self._inference = inference
+        self.inference = inference
         self._settings = settings
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = _Unrolled.apply(images, self._inference, self._settings)  # type: ignore[no-untyped-call]
+        logits: Tensor = _Unrolled.apply(images, self.inference, self._settings)  # type: ignore[no-untyped-call]
         return logits
 
 

@@ -10,6 +10,7 @@ from training.attacks.apgd import APGD
 from training.attacks.ball import Ball, Norm
 from training.attacks.classifiers import EncoderLogits, LatentLogits, Unsaturated
 from training.attacks.surrogates import Encoder, GradientOf, Unrolled
+from training.attacks.unrolled import UnrolledLogits
 
 RADII: dict[Norm, float] = {"linf": 0.25, "l2": 1.2}
 CASES = pytest.mark.parametrize("norm", list(RADII))
@@ -75,9 +76,12 @@ def test_it_changes_answers_of_latent_inference_inside_the_ball_and_does_so_agai
     assert torch.equal(attack(classifier, images, labels, ball), attacked)
 
 
-def test_latent_inference_is_looked_through_however_it_is_wrapped(inference: LatentInference) -> None:
+@pytest.mark.parametrize("kind", [LatentLogits, UnrolledLogits])
+def test_latent_inference_is_looked_through_however_it_is_wrapped(
+    inference: LatentInference, kind: type[LatentLogits | UnrolledLogits]
+) -> None:
     images = torch.rand(8, *TOY.image, generator=torch.Generator().manual_seed(2))
-    wrapped = Unsaturated(LatentLogits(inference))
+    wrapped = Unsaturated(kind(inference))
     labels, ball = wrapped(images).argmax(1), Ball.around(images, "l2", 0.3)
     attack, adaptive = Unrolled(steps=5, unrolled=2), APGD(loss="dlr", steps=5)
     by_steps, by_equation_8 = (one(wrapped, images, labels, ball) for one in (attack, adaptive))
