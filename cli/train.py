@@ -44,6 +44,16 @@ def train(
         float | None,
         typer.Option(min=0, help="Weight of the inference-aware loss, an addition to the paper; 0 is off."),
     ] = None,
+    sliced_wasserstein: Annotated[
+        float | None,
+        typer.Option(min=0, help="Weight of the latents' distance from the prior, an addition to the paper."),
+    ] = None,
+    discriminator_steps: Annotated[
+        int | None, typer.Option(min=1, help="Updates of the discriminator for each of the other networks'.")
+    ] = None,
+    wide_start: Annotated[
+        int | None, typer.Option(min=1, help="How many times as wide the decoders start as in Table 9.")
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option("--from", help="adv-linf, adv-l2: run folder of the cnn that they start from."),
@@ -82,6 +92,9 @@ def train(
             seed=seed,
             overrides={name: value for name, value in overrides.items() if value is not None},
             inference_aware=inference_aware,
+            sliced_wasserstein=sliced_wasserstein,
+            discriminator_steps=discriminator_steps,
+            wide_start=wide_start,
             precision=precision,
             start=start,
             epsilon=epsilon,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import torch
 
@@ -17,7 +17,12 @@ from training.loop import Trainer
 from training.parallel.processes import Processes
 from training.recipe import Precision, recipe_for
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 KINDS = (*GenerativeRun.kinds, *DiscriminativeRun.kinds)
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 class Validated(Protocol):
@@ -64,6 +69,9 @@ class Wanted:
     overrides: dict[str, Any]
     """Of the fields that every recipe has."""
     inference_aware: float | None
+    sliced_wasserstein: float | None
+    discriminator_steps: int | None
+    wide_start: int | None
     precision: Precision | None
     start: Path | None
     epsilon: float | None
@@ -89,10 +97,17 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
     recipe = replace(
         recipe_for(wanted.preset, dataset.like, cast("Kind", wanted.kind)), seed=wanted.seed, **wanted.overrides
     )
-    if wanted.precision is not None:
-        recipe = replace(recipe, precision=wanted.precision)
-    if wanted.inference_aware is not None:
-        recipe = replace(recipe, objective=replace(recipe.objective, rival_search=wanted.inference_aware))
+    recipe = _with(
+        recipe,
+        precision=wanted.precision,
+        discriminator_steps=wanted.discriminator_steps,
+        wide_start=wanted.wide_start,
+        objective=_with(
+            recipe.objective,
+            rival_search=wanted.inference_aware,
+            sliced_wasserstein=wanted.sliced_wasserstein,
+        ),
+    )
     return Trainer(
         dataset,
         recipe,
@@ -104,7 +119,7 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
 
 
 def _discriminative(dataset: Dataset, wanted: Wanted) -> DiscriminativeTrainer:
-    _refuse(wanted, "inference_aware", "precision")
+    _refuse(wanted, "inference_aware", "sliced_wasserstein", "discriminator_steps", "wide_start", "precision")
     if wanted.processes.count > 1:
         raise ValueError(f"{wanted.kind}: expected one process, got {wanted.processes.count}")
     if wanted.kind == CNN:
@@ -128,10 +143,14 @@ def _adversarial(dataset: Dataset, wanted: Wanted) -> tuple[DiscriminativeRecipe
     start = TrainedCnn.of(DiscriminativeRun(wanted.start))
     norm = ADVERSARIAL[wanted.kind]
     recipe = adversarial_recipe(wanted.preset, dataset.like, norm, initial_weights=start.digest)
-    asked = {"epsilon": wanted.epsilon, "steps": wanted.attack_steps}
-    changed: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     assert recipe.adversarial is not None  # noqa: S101 - for mypy
-    return replace(recipe, adversarial=replace(recipe.adversarial, **changed)), start
+    adversarial = _with(recipe.adversarial, epsilon=wanted.epsilon, steps=wanted.attack_steps)
+    return replace(recipe, adversarial=adversarial), start
+
+
+def _with(recipe: T, **asked: Any) -> T:
+    """The recipe, or a part of one, with what was asked for; None was not."""
+    return replace(recipe, **{name: value for name, value in asked.items() if value is not None})
 
 
 _OPTIONS = {"start": "from"}

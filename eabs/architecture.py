@@ -85,6 +85,13 @@ class Architecture:
         """The same networks for another number of classes."""
         return replace(self, classes=classes)
 
+    def with_wide_start(self, factor: int) -> "Architecture":
+        """The same networks with `factor` times the channels where decoders start from one pixel: in the linear layer
+        and after the first transposed convolution."""
+        first, *others = self.decoder
+        wide = replace(first, channels=factor * first.channels)
+        return replace(self, decoder_linear=factor * self.decoder_linear, decoder=(wide, *others))
+
 
 def _layers(
     channels: tuple[int, ...], kernels: tuple[int, ...], strides: tuple[int, ...], paddings: tuple[int, ...]

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from eabs.class_networks import ClassDiscriminators, ClassModel
 from eabs.family import GenerativeModel
 from eabs.networks import Discriminator, sample
+from eabs.prior_match import PriorDraw
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,15 @@ class ObjectiveWeights:
     `rival_search` is an addition to the paper, called inference-aware training: where it is above 0, a second
     discriminative loss with this weight compares x with the *best* image that each class's decoder made in the
     whole mini-batch, not only with the image of x's own latent. That is what latent inference will face.
+
+    `sliced_wasserstein` is another: the weight of the latents' distance from the prior beside the discriminator's
+    judgement (`eabs/prior_match.py`).
     """
 
     beta: float = 1.0
     gamma: float = 10.0
     rival_search: float = 0.0
+    sliced_wasserstein: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class ObjectiveTerms:
     """Batch means of the terms of (5), each a scalar tensor, and the encoder's latents (B, M), detached.
 
     Of `adversarial`, -log D(z), and `divergence`, KL[Q(z|x) || N(0, I)], a model has one; the other is 0. Without the
-    discriminative loss, `discriminative` and `rival` are 0.
+    discriminative loss, `discriminative` and `rival` are 0; `sliced_wasserstein` is 0 where it has no weight.
     """
 
     total: Tensor
@@ -45,6 +50,7 @@ class ObjectiveTerms:
     divergence: Tensor
     discriminative: Tensor
     rival: Tensor
+    sliced_wasserstein: Tensor
     latents: Tensor
 
 
@@ -82,6 +88,7 @@ def autoencoder_objective(
     labels: Tensor,
     noise: Tensor,
     weights: ObjectiveWeights,
+    prior: PriorDraw | None = None,
     collect: Callable[[Tensor], Tensor] = lambda part: part,
 ) -> ObjectiveTerms:
     """Objective (5) of the encoder and the decoders.
@@ -92,8 +99,9 @@ def autoencoder_objective(
         labels: (B,) int64.
         noise: (B, M) standard normal, for the reparameterised sample.
         weights: beta, gamma and the additions; beta alone counts without the discriminative loss.
-        collect: the reconstructions (N, K, C, H, W) of the whole mini-batch, of which these B images are a part, from
-            those of this part (B, K, C, H, W).
+        prior: for the whole mini-batch's latents; with a weight for `sliced_wasserstein` alone.
+        collect: the rows (N, ...) of the whole mini-batch, of which these B images are a part, from those of this part
+            (B, ...).
     """
     absent = torch.zeros((), device=images.device)
     discriminative, rival = absent, absent
@@ -110,19 +118,22 @@ def autoencoder_objective(
         discriminative = F.cross_entropy(-costs, labels)
         if weights.rival_search > 0:
             rival = _rival_search_loss(images, labels, collect(reconstructions), costs)
-    adversarial, kl = absent, absent
+    adversarial, kl, sliced = absent, absent, absent
     if model.discriminator is None:
         kl = divergence(mean, log_variance).mean()
     else:
         adversarial = -F.logsigmoid(_own_logits(model.discriminator(latents), labels)).mean()
     total = reconstruction + weights.beta * (adversarial + kl) + weights.gamma * discriminative
+    if prior is not None:
+        sliced = prior.distance(collect(latents))
     return ObjectiveTerms(
-        total=total + weights.rival_search * rival,
+        total=total + weights.rival_search * rival + weights.sliced_wasserstein * sliced,
         reconstruction=reconstruction.detach(),
         adversarial=adversarial.detach(),
         divergence=kl.detach(),
         discriminative=discriminative.detach(),
         rival=rival.detach(),
+        sliced_wasserstein=sliced.detach(),
         latents=latents.detach(),
     )
 

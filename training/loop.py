@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from eabs.class_networks import ClassDiscriminators
 from eabs.family import GenerativeModel, build
+from eabs.networks import Discriminator
 from eabs.objective import ObjectiveTerms, autoencoder_objective, discriminator_objective, latents_to_judge
+from eabs.prior_match import PriorDraw
 from eabs.settings import settings_for
-from training.architectures import architecture_for
 from training.datasets import Dataset, Split, holdout, to_unit_range
 from training.generative_run import GenerativeRun
 from training.parallel.layers import share_batches
@@ -31,7 +33,8 @@ from training.steps import Steps
 from training.validation import Validation, validate
 
 _ADAM_BETAS = (0.9, 0.999)
-_LOSSES = ("total", "reconstruction", "adversarial", "divergence", "discriminative", "rival")
+_LOSSES = ("total", "reconstruction", "adversarial", "divergence", "discriminative", "rival", "sliced_wasserstein")
+_DIRECTIONS = 64
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Trainer:
         if self.processes.first:
             self.processes.wait()
         torch.manual_seed(recipe.seed)
-        self.model: GenerativeModel = build(architecture_for(dataset), recipe.variant).to(device).train()
+        self.model: GenerativeModel = build(description.architecture, recipe.variant).to(device).train()
         share_batches(self.model, self.processes)
         self._losses = _losses_of(recipe)
         self._generators = [*self.model.encoder.parameters(), *self.model.decoders.parameters()]
@@ -169,6 +172,9 @@ class Trainer:
         images = images + recipe.augmentation_std * torch.randn_like(images)
         noise = torch.randn(len(images), model.architecture.latent, device=self.device)
         prior = torch.randn_like(noise)
+        match = None
+        if recipe.objective.sliced_wasserstein > 0:
+            match = PriorDraw(prior, torch.randn(_DIRECTIONS, noise.shape[1], device=self.device))
         # Every process draws what one would draw for the whole batch.
         whole = (images, self.train.labels[indices], noise, prior)
         images, labels, noise, prior = (self.processes.part(drawn) for drawn in whole)
@@ -178,7 +184,7 @@ class Trainer:
             model.discriminator.requires_grad_(False)
         with self._autocast():
             terms = autoencoder_objective(
-                model, images, labels, noise, recipe.objective, collect=self.processes.collect
+                model, images, labels, noise, recipe.objective, prior=match, collect=self.processes.collect
             )
         self._autoencoder_adam.zero_grad(set_to_none=True)
         terms.total.backward()
@@ -186,14 +192,22 @@ class Trainer:
         self._autoencoder_adam.step()
 
         if model.discriminator is not None and self._discriminator_adam is not None:
-            model.discriminator.requires_grad_(True)
             latents = latents_to_judge(model, images, labels, noise, terms.latents)
-            loss = discriminator_objective(model.discriminator, latents, prior, recipe.objective.beta)
-            self._discriminator_adam.zero_grad(set_to_none=True)
-            loss.backward()
-            self.processes.average_gradients(model.discriminator.parameters())
-            self._discriminator_adam.step()
+            self._update_discriminator(model.discriminator, self._discriminator_adam, latents, prior)
         return self._of_the_whole_batch(terms)
+
+    def _update_discriminator(
+        self, discriminator: Discriminator | ClassDiscriminators, adam: torch.optim.Adam, latents: Tensor, prior: Tensor
+    ) -> None:
+        discriminator.requires_grad_(True)
+        for again in range(self.recipe.discriminator_steps):
+            if again:
+                prior = self.processes.part(torch.randn(self.recipe.batch, prior.shape[1], device=self.device))
+            loss = discriminator_objective(discriminator, latents, prior, self.recipe.objective.beta)
+            adam.zero_grad(set_to_none=True)
+            loss.backward()
+            self.processes.average_gradients(discriminator.parameters())
+            adam.step()
 
     def _of_the_whole_batch(self, terms: ObjectiveTerms) -> ObjectiveTerms:
         """The terms with their means over all processes."""
@@ -244,4 +258,6 @@ def _losses_of(recipe: Recipe) -> list[str]:
     absent = {"divergence" if variant.adversarial else "adversarial"}
     if not variant.discriminative:
         absent |= {"discriminative", "rival"}
+    if recipe.objective.sliced_wasserstein == 0:
+        absent.add("sliced_wasserstein")
     return [name for name in _LOSSES if name not in absent]

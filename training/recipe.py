@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from eabs.architecture import Architecture
 from eabs.objective import ObjectiveWeights
 from eabs.variant import Kind, Variant
 from training.run_recipe import AUGMENTATION_STD, RunRecipe
@@ -17,6 +18,10 @@ class Recipe(RunRecipe):
     `learning_rate` is that of the encoder and the decoders; the discriminator's follows the same schedule scaled to
     `discriminator_learning_rate`. `precision` matters on CUDA alone. Validation by latent inference, on
     `validation_images` images of the held-out split, happens every `validate_every` epochs.
+
+    Two more are additions to the paper: `discriminator_steps` updates of the discriminator follow each of the others,
+    with new samples of the prior; `wide_start` multiplies the decoders' width where it costs little time, at the linear
+    layer and the first transposed convolution.
     """
 
     discriminator_learning_rate: float = 1e-3
@@ -26,13 +31,24 @@ class Recipe(RunRecipe):
     validation_candidates: int = 2000
     validate_every: int = 1
     kind: Kind = "e-abs"
+    discriminator_steps: int = 1
+    wide_start: int = 1
 
     def __post_init__(self) -> None:
-        weights = (self.objective.gamma, self.objective.rival_search)
+        weights = (self.objective.gamma, self.objective.rival_search, self.objective.sliced_wasserstein)
         if any(weights) and not self.variant.discriminative:
             raise ValueError(
-                f"{self.kind}: expected a weight of 0 for discriminative losses, which it has none of, got {weights}"
+                f"{self.kind}: expected a weight of 0 for what classes share, which it has none of, got {weights}"
             )
+        if self.discriminator_steps < 1 or self.wide_start < 1:
+            raise ValueError(
+                "discriminator_steps, wide_start: expected at least 1, "
+                f"got {self.discriminator_steps} and {self.wide_start}"
+            )
+
+    def adapt(self, architecture: Architecture) -> Architecture:
+        """See `RunRecipe`."""
+        return architecture.with_wide_start(self.wide_start)
 
     @property
     def variant(self) -> Variant:

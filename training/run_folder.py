@@ -68,7 +68,7 @@ class RunDescription(Generic[R]):
     def architecture(self) -> Architecture:
         """The networks that are trained."""
         like = self.dataset if self.folder is None else LIKE[self.folder.mode]
-        return ARCHITECTURES[like].with_classes(len(self.labels))
+        return self.recipe.adapt(ARCHITECTURES[like].with_classes(len(self.labels)))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
+from eabs.architecture import Architecture
+
 Schedule = Literal["constant", "halving", "one-cycle"]
 
 AUGMENTATION_STD = {"mnist": 0.2, "fashion_mnist": 0.2, "svhn": 0.01, "gtsrb": 0.01, "supertraffic10": 0.01}
@@ -35,6 +37,10 @@ class RunRecipe(ABC):
     @abstractmethod
     def kind(self) -> str:
         """The kind of model that is trained, as `eabs train --model` names it."""
+
+    def adapt(self, architecture: Architecture) -> Architecture:
+        """The networks that are trained, from those of Table 9."""
+        return architecture
 
     def learning_rate_factor(self, step: int, steps_per_epoch: int) -> float:
         """What every learning rate is multiplied with at a step, counted from 0."""

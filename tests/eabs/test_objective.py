@@ -15,6 +15,7 @@ from eabs.objective import (
     pairwise_costs,
     reconstruction_costs,
 )
+from eabs.prior_match import PriorDraw
 from eabs.variant import KINDS, Kind, Variant
 from tests.eabs.toy import TOY
 
@@ -45,6 +46,17 @@ def test_autoencoder_objective_is_equation_5(
 ) -> None:
     terms = autoencoder_objective(toy, *batch, ObjectiveWeights(beta, gamma))
     assert terms.total.item() == pytest.approx(equation_5(toy, *batch, beta, gamma), rel=1e-4)
+
+
+def test_the_latents_distance_from_the_prior_counts_with_its_weight(
+    toy: EABS, batch: tuple[Tensor, Tensor, Tensor]
+) -> None:
+    prior = PriorDraw(torch.randn(len(batch[0]), 2), torch.eye(2))
+    without = autoencoder_objective(toy, *batch, ObjectiveWeights())
+    found = autoencoder_objective(toy, *batch, ObjectiveWeights(sliced_wasserstein=3.0), prior)
+    assert found.sliced_wasserstein == prior.distance(found.latents)
+    torch.testing.assert_close(found.total, without.total + 3.0 * found.sliced_wasserstein)
+    assert without.sliced_wasserstein == 0
 
 
 @torch.no_grad()

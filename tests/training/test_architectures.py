@@ -5,9 +5,11 @@ import pytest
 
 from eabs.architecture import PRESETS
 from tests.class_folders import write_class_folders
-from training.architectures import ARCHITECTURES, architecture_for
+from training.architectures import ARCHITECTURES
 from training.datasets import CLASS_LABELS, FolderOptions, Mode, load_dataset
-from training.recipe import AUGMENTATION_STD
+from training.recipe import PRESETS as RECIPES
+from training.run_folder import RunDescription
+from training.run_recipe import AUGMENTATION_STD
 
 
 @pytest.mark.parametrize("dataset", CLASS_LABELS)
@@ -23,4 +25,12 @@ def test_gtsrb_has_the_networks_of_supertraffic10() -> None:
 @pytest.mark.parametrize(("mode", "like"), [("L", "mnist"), ("RGB", "supertraffic10")])
 def test_a_folder_has_the_networks_of_the_set_that_its_images_are_like(tmp_path: Path, mode: Mode, like: str) -> None:
     dataset = load_dataset("folder", write_class_folders(tmp_path, reach=1), FolderOptions(mode))
-    assert architecture_for(dataset) == PRESETS[like].with_classes(3)
+    description = RunDescription.of(dataset, RECIPES["quick"], train_images=1, validation_images=1)
+    assert description.architecture == PRESETS[like].with_classes(3)
+
+
+def test_a_recipe_with_a_wide_start_has_wider_networks(tmp_path: Path) -> None:
+    dataset = load_dataset("folder", write_class_folders(tmp_path, reach=1), FolderOptions("L"))
+    recipe = replace(RECIPES["quick"], wide_start=2)
+    description = RunDescription.of(dataset, recipe, train_images=1, validation_images=1)
+    assert description.architecture == PRESETS["mnist"].with_classes(3).with_wide_start(2)

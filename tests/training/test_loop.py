@@ -61,6 +61,31 @@ def test_both_players_move(mnist_folder: Path, recipe: Recipe, tmp_path: Path) -
     assert still == []
 
 
+def test_the_latents_distance_from_the_prior_is_trained_with_and_logged_where_it_has_a_weight(
+    mnist_folder: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    objective = replace(recipe.objective, beta=0.0, sliced_wasserstein=100.0)
+    seen = train(mnist_folder, replace(recipe, epochs=1, objective=objective), tmp_path)
+    with (tmp_path / "log.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert 0 < float(row["sliced_wasserstein"]) == seen[-1].terms.sliced_wasserstein.item()
+
+
+def test_the_discriminator_is_updated_as_often_as_its_steps_say(
+    mnist_folder: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = replace(recipe, epochs=1, discriminator_steps=3)
+    trainer = Trainer(load_dataset("mnist", mnist_folder), recipe, tmp_path, device=CPU)
+    trainer.run()
+    checkpoint = GenerativeRun(tmp_path).load()
+    assert checkpoint is not None
+    updates = {
+        network: {int(t) for name, t in checkpoint.section(network).items() if name.endswith(".step")}
+        for network in ("autoencoder", "discriminator")
+    }
+    assert updates == {"autoencoder": {5}, "discriminator": {15}}
+
+
 def test_a_batch_larger_than_the_data_is_refused(mnist_folder: Path, recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected at most the 162 training images, got 500"):
         Trainer(load_dataset("mnist", mnist_folder), replace(recipe, batch=500), tmp_path, device=CPU)

@@ -39,7 +39,7 @@ def test_a_kind_without_the_discriminative_loss_has_the_same_recipe_but_for_that
 def test_a_discriminative_loss_is_refused_where_there_is_none() -> None:
     recipe = recipe_for("quick", "mnist", "av-abs")
     objective = replace(recipe.objective, rival_search=3.0)
-    with pytest.raises(ValueError, match=r"av-abs: expected a weight of 0 .* got \(0.0, 3.0\)"):
+    with pytest.raises(ValueError, match=r"av-abs: expected a weight of 0 .* got \(0.0, 3.0, 0.0\)"):
         replace(recipe, objective=objective)
 
 
@@ -51,3 +51,9 @@ def test_an_unknown_preset_is_refused() -> None:
 @pytest.mark.parametrize("dataset", ["svhn", "gtsrb", "supertraffic10"])
 def test_colour_images_get_little_noise(dataset: str) -> None:
     assert recipe_for("paper", dataset).augmentation_std == 0.01
+
+
+@pytest.mark.parametrize("name", ["discriminator_steps", "wide_start"])
+def test_less_than_one_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="expected at least 1, got"):
+        replace(PRESETS["quick"], **{name: 0})
