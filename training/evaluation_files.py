@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from model_store import AccuracyEvaluation, CertifiedAt, CertifiedEvaluation, Evaluation, RobustnessEvaluation
 from training.attacks.ball import Norm
-from training.robustness.report_file import NORMS, RobustnessReport
+from training.reports.report_file import NORMS, RobustnessReport
 
 _ANSWERING = ("served", "attacked", "candidates")
 

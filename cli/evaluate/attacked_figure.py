@@ -9,7 +9,7 @@ from PIL import Image
 
 from cli.figure import INK, PALE
 from cli.sheet import Sheet, text_width
-from training.robustness.pictures import Images
+from training.reports.pictures import Images
 
 FOOLED = "#bf3f1b"
 _MARGIN, _GAP, _ANSWER, _HEADING, _LABELS, _BELOW = 16, 10, 22, 42, 22, 34

@@ -6,11 +6,11 @@ from pathlib import Path
 from cli.figure import ACCENT, INK, PALE
 from cli.sheet import GRID, Sheet, text_width, ticks_between
 from training.attacks.ball import Norm
-from training.robustness.columns import epsilon_of
-from training.robustness.markdown import epsilon_text, title_of
-from training.robustness.proportion import Proportion
-from training.robustness.report_file import NORMS, RobustnessReport
-from training.robustness.rows import NORM_TITLES
+from training.reports.columns import epsilon_of
+from training.reports.markdown import epsilon_text, title_of
+from training.reports.proportion import Proportion
+from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.rows import NORM_TITLES
 
 _PANEL, _HEIGHT, _LEFT, _BETWEEN, _RIGHT, _BOTTOM = 360, 250, 64, 66, 24, 62
 _TITLE, _LEGEND_LINE = 48, 24

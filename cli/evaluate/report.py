@@ -29,12 +29,12 @@ def report(
     """
     # They import scipy.stats, which no other command should wait for.
     from cli.evaluate.report_files import write_files  # noqa: PLC0415
-    from training.robustness.columns import arranged, on_common_images, require_comparable  # noqa: PLC0415
-    from training.robustness.markdown import section  # noqa: PLC0415
-    from training.robustness.merging import merged  # noqa: PLC0415
-    from training.robustness.pictures import joined, read_pictures  # noqa: PLC0415
-    from training.robustness.report_file import ReportError, read_report  # noqa: PLC0415
-    from training.robustness.summary import summary  # noqa: PLC0415
+    from training.reports.columns import arranged, on_common_images, require_comparable  # noqa: PLC0415
+    from training.reports.markdown import section  # noqa: PLC0415
+    from training.reports.merging import merged  # noqa: PLC0415
+    from training.reports.pictures import joined, read_pictures  # noqa: PLC0415
+    from training.reports.report_file import ReportError, read_report  # noqa: PLC0415
+    from training.reports.summary import summary  # noqa: PLC0415
 
     sections, summaries, written = [], [], []
     try:

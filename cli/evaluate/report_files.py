@@ -7,11 +7,11 @@ from pathlib import Path
 
 from cli.evaluate.attacked_figure import PictureRow, draw_attacked
 from cli.evaluate.curve_figure import draw_curves
-from training.robustness.markdown import epsilon_text, title_of
-from training.robustness.pictures import AttackedImages, Pictures
-from training.robustness.report_file import NORMS, RobustnessReport
-from training.robustness.robustbench import THREAT_MODELS, robustbench_entry
-from training.robustness.rows import NORM_TITLES
+from training.reports.markdown import epsilon_text, title_of
+from training.reports.pictures import AttackedImages, Pictures
+from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.robustbench import THREAT_MODELS, robustbench_entry
+from training.reports.rows import NORM_TITLES
 
 
 def write_files(out: Path, columns: Mapping[str, RobustnessReport], pictures: Mapping[str, Pictures]) -> list[Path]:

@@ -54,9 +54,12 @@ def robustness(
         Effort | None, typer.Option(help="Of the answers that decide [default: the model's own].")
     ] = None,
     seen: Annotated[
-        Literal["fast", "standard", "thorough", "unrolled"],
-        typer.Option(help="Effort of the latent inference that attacks see; or unrolled: fast, by its own gradient."),
-    ] = "fast",
+        Literal["fast", "standard", "thorough", "unrolled"] | None,
+        typer.Option(
+            help="Effort of the latent inference that attacks see [default: that of the answers]; or unrolled: fast, "
+            "by its own gradient."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images attacked at once, and kept at once.")] = 20,
     device: Device = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: one a core].")] = None,

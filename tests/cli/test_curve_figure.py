@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from cli.evaluate.curve_figure import curve_of, draw_curves
-from tests.training.robustness.reports import a_report
+from tests.training.reports.documents import a_report
 
 BLUE, VERMILION = (0, 114, 178), (213, 94, 0)
 

@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.cli.conftest import Eabs
-from tests.training.robustness.reports import report_document
+from tests.training.reports.documents import report_document
 
 LINF = ("pgd-linf", "deepfool-linf", "noise-linf")
 

@@ -12,7 +12,7 @@ from model_store import (
     RobustnessEvaluation,
     WorstCase,
 )
-from tests.training.robustness.reports import report_document
+from tests.training.reports.documents import report_document
 from training.evaluation_files import EvaluationError, Measured, read_evaluation
 
 WEIGHTS, BANK = "sha256:" + "a" * 64, "sha256:" + "b" * 64

@@ -26,16 +26,13 @@ from training.run_folder import RunDescription, kind_of_run
 
 Seen = Literal["fast", "standard", "thorough", "unrolled"]
 
-SEEN: Seen = "fast"
-"""The effort of the latent inference that attacks see, which they ask many hundred times for each image."""
-
 
 def load_subject(
     reference: str,
     *,
     store: str | Path,
     effort: Effort | None = None,
-    seen: Seen = SEEN,
+    seen: Seen | None = None,
     candidates: int = DEFAULT_CANDIDATES,
     device: torch.device,
     threads: int | None = None,
@@ -46,8 +43,8 @@ def load_subject(
         reference: a run folder, or a published model as `name`, `name@version` or `name@alias`.
         store: where published models are.
         effort: with which a generative model answers; what it is served with where nothing is asked for, if None.
-        seen: the effort of what attacks see of a generative model, by the adaptive gradient; or `unrolled`, effort
-            `fast` by the gradient of the steps themselves.
+        seen: the effort of what attacks see of a generative model, by the adaptive gradient, that of the answers if
+            None; or `unrolled`, effort `fast` by the gradient of the steps themselves.
         candidates: that the latent inference of a run folder starts from; what is published says how many it has.
         device: where it computes.
         threads: on the CPU, how many images to work on at once; as many as there are cores, if None.
@@ -70,7 +67,7 @@ def load_subject(
 
 
 def _published(
-    reference: str, store: str | Path, effort: Effort | None, seen: Seen, device: torch.device, threads: int
+    reference: str, store: str | Path, effort: Effort | None, seen: Seen | None, device: torch.device, threads: int
 ) -> Subject:
     name, _, version = reference.partition("@")
     loaded = ModelStore(store, cache=default_cache()).load(name, version or None, device=device)
@@ -84,6 +81,7 @@ def _published(
         seed=int(recipe["seed"]),
     )
     served = effort or manifest.default_effort
+    seen = seen or served
     inference = prepare_inference(loaded, cache=default_cache(), threads=threads)
     return Subject(
         name=name,
@@ -105,15 +103,17 @@ def _published(
 
 
 def _generative(
-    folder: Path, effort: Effort | None, seen: Seen, candidates: int, device: torch.device, threads: int
+    folder: Path, effort: Effort | None, seen: Seen | None, candidates: int, device: torch.device, threads: int
 ) -> Subject:
     run = GenerativeRun(folder)
     description = run.description()
-    settings = run.settings(effort or "standard")
-    if isinstance(settings, AdamSettings) and (effort is not None or seen != SEEN):
+    served = effort or "standard"
+    settings = run.settings(served)
+    if isinstance(settings, AdamSettings) and (effort is not None or seen is not None):
         raise ValueError(
             f"effort, seen: expected none for {folder}, of kind {description.recipe.kind}, which has no efforts"
         )
+    seen = seen or served
     # Read once: a training that goes on may replace the checkpoint meanwhile.
     model = run.model()
     identity = {
@@ -127,8 +127,7 @@ def _generative(
         name=_name(folder),
         kind=description.recipe.kind,
         origin=_origin(description),
-        identity=identity
-        | {"served": _described(settings, effort or "standard"), "attacked": _described(settings, seen)},
+        identity=identity | {"served": _described(settings, served), "attacked": _described(settings, seen)},
         predict=_served(inference, settings),
         logits=UnrolledLogits(inference) if seen == "unrolled" else LatentLogits(inference, run.settings(seen)),
         device=inference.device,

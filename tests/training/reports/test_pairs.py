@@ -1,9 +1,9 @@
 import pytest
 
-from tests.training.robustness.reports import a_report
-from training.robustness.mcnemar import McNemar
-from training.robustness.pairs import compare_pairs
-from training.robustness.rows import PAPER_ATTACKS
+from tests.training.reports.documents import a_report
+from training.reports.mcnemar import McNemar
+from training.reports.pairs import compare_pairs
+from training.reports.rows import PAPER_ATTACKS
 
 
 def attacked(text: str, **further: str) -> dict[str, str]:

@@ -1,9 +1,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.training.robustness.reports import a_report, outcomes
-from training.robustness.report_file import NORMS
-from training.robustness.rows import CLEAN, PAPER_ATTACKS, PAPER_ROWS, WORST, WORST_OF_NORM, rows_of
+from tests.training.reports.documents import a_report, outcomes
+from training.reports.report_file import NORMS
+from training.reports.rows import CLEAN, PAPER_ATTACKS, PAPER_ROWS, WORST, WORST_OF_NORM, rows_of
 
 LINF = {"pgd-linf": "101100", "deepfool-linf": "011110", "noise-linf": "111111"}
 L2 = {"pgd-l2": "101010", "ddn-l2": "111010", "cw-l2": "111110", "deepfool-l2": "111111", "noise-l2": "111111"}

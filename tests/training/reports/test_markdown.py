@@ -1,10 +1,10 @@
 import pytest
 
-from tests.training.robustness.reports import a_report
+from tests.training.reports.documents import a_report
 from training.attacks.ball import Norm
-from training.robustness.markdown import accuracy_table, epsilon_text, section
-from training.robustness.report_file import ReportSubject
-from training.robustness.rows import PAPER_ATTACKS
+from training.reports.markdown import accuracy_table, epsilon_text, section
+from training.reports.report_file import ReportSubject
+from training.reports.rows import PAPER_ATTACKS
 
 CNN = a_report("1111", dict.fromkeys(PAPER_ATTACKS["linf"], "1100") | {"pgd-l2": "1110"}, kind="cnn")
 E_ABS = a_report(

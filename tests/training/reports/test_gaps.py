@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from tests.training.robustness.reports import a_report
-from training.robustness.gaps import gaps
+from tests.training.reports.documents import a_report
+from training.reports.gaps import gaps
 
 
 def right(count: int, images: int) -> str:

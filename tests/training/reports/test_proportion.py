@@ -1,6 +1,6 @@
 import pytest
 
-from training.robustness.proportion import Proportion, difference_interval
+from training.reports.proportion import Proportion, difference_interval
 
 
 # Newcombe (1998), "Two-sided confidence intervals for the single proportion", table I, method 3.

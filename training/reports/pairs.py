@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from training.robustness.mcnemar import ALPHA, McNemar, holm, mcnemar
-from training.robustness.report_file import NORMS, RobustnessReport
-from training.robustness.rows import CLEAN, PAPER_ATTACKS, PAPER_ROWS, WORST_OF_NORM
+from training.reports.mcnemar import ALPHA, McNemar, holm, mcnemar
+from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.rows import CLEAN, PAPER_ATTACKS, PAPER_ROWS, WORST_OF_NORM
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.training.robustness.reports import a_report, outcomes, report_document
-from training.robustness.report_file import ReportError, read_report
+from tests.training.reports.documents import a_report, outcomes, report_document
+from training.reports.report_file import ReportError, read_report
 
 Breaking = Callable[[dict[str, Any]], object]
 

@@ -7,11 +7,11 @@ percent with two decimals; its robust accuracy is the lower of `autoattack_acc` 
 from typing import Any
 
 from training.attacks.ball import Norm
-from training.robustness.columns import HEADINGS
-from training.robustness.markdown import epsilon_text, settings_text
-from training.robustness.proportion import Proportion
-from training.robustness.report_file import RobustnessReport
-from training.robustness.rows import CLEAN, WORST_OF_NORM, Row
+from training.reports.columns import HEADINGS
+from training.reports.markdown import epsilon_text, settings_text
+from training.reports.proportion import Proportion
+from training.reports.report_file import RobustnessReport
+from training.reports.rows import CLEAN, WORST_OF_NORM, Row
 
 THREAT_MODELS: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
 

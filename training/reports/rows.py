@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.attacks.ball import Norm
-from training.robustness.proportion import Proportion
-from training.robustness.report_file import NORMS, Bools, RobustnessReport
+from training.reports.proportion import Proportion
+from training.reports.report_file import NORMS, Bools, RobustnessReport
 
 NORM_TITLES: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.robustness.reports import a_report
-from training.robustness.columns import arranged, on_common_images, require_comparable
-from training.robustness.report_file import ReportError, RobustnessReport
+from tests.training.reports.documents import a_report
+from training.reports.columns import arranged, on_common_images, require_comparable
+from training.reports.report_file import ReportError, RobustnessReport
 
 
 def columns_of(*reports: RobustnessReport) -> dict[str, list[str]]:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from training.robustness.columns import epsilon_of
-from training.robustness.gaps import Gap, gaps
-from training.robustness.pairs import PairTest, compare_pairs
-from training.robustness.paper_figures import paper_figure
-from training.robustness.report_file import NORMS, RobustnessReport
-from training.robustness.rows import CLEAN, WORST, Row, rows_of
+from training.reports.columns import epsilon_of
+from training.reports.gaps import Gap, gaps
+from training.reports.pairs import PairTest, compare_pairs
+from training.reports.paper_figures import paper_figure
+from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.rows import CLEAN, WORST, Row, rows_of
 
 
 def summary(columns: Mapping[str, RobustnessReport], *, paper: bool) -> dict[str, Any]:

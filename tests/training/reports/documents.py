@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from training.robustness.report_file import RobustnessReport
+from training.reports.report_file import RobustnessReport
 
 EPSILONS = {"linf": 0.3, "l2": 1.5}
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as reference
 
-from tests.training.robustness.reports import outcomes
-from training.robustness.mcnemar import McNemar, holm, mcnemar
+from tests.training.reports.documents import outcomes
+from training.reports.mcnemar import McNemar, holm, mcnemar
 
 
 def test_only_images_about_which_the_two_differ_count() -> None:

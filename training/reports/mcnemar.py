@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-from training.robustness.report_file import Bools
+from training.reports.report_file import Bools
 
 ALPHA = 0.01
 

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 from training.attacks.ball import Norm
-from training.robustness.proportion import Proportion
-from training.robustness.report_file import NORMS, RobustnessReport
-from training.robustness.rows import CLEAN, PAPER_ROWS, Row
+from training.reports.proportion import Proportion
+from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.rows import CLEAN, PAPER_ROWS, Row
 
 IMAGES = 1000
 """Of the test set, for every figure."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from training.attacks.ball import Norm
-from training.robustness.report_file import NORMS, ReportError, RobustnessReport
+from training.reports.report_file import NORMS, ReportError, RobustnessReport
 
 HEADINGS = {
     "cnn": "CNN",

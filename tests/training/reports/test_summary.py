@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from tests.training.robustness.reports import a_report
-from training.robustness.summary import summary
+from tests.training.reports.documents import a_report
+from training.reports.summary import summary
 
 COLUMNS = {
     "CNN": a_report("1111", {"pgd-l2": "1000", "noise-linf": "1111"}, kind="cnn"),

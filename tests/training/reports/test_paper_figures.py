@@ -1,9 +1,9 @@
 import pytest
 
-from tests.training.robustness.reports import a_report
-from training.robustness.paper_figures import TABLES, PaperFigure, paper_figure
-from training.robustness.report_file import NORMS
-from training.robustness.rows import CLEAN, PAPER_ROWS, WORST_OF_NORM, Row, further_rows
+from tests.training.reports.documents import a_report
+from training.reports.paper_figures import TABLES, PaperFigure, paper_figure
+from training.reports.report_file import NORMS
+from training.reports.rows import CLEAN, PAPER_ROWS, WORST_OF_NORM, Row, further_rows
 
 ALL = {norm: PAPER_ROWS[norm][-1] for norm in NORMS}
 BOTH = {"pgd-linf": "1", "pgd-l2": "1"}

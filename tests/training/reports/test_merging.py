@@ -1,9 +1,9 @@
 import pytest
 
-from tests.training.robustness.reports import a_report, outcomes
-from training.robustness.merging import attack_names, merged
-from training.robustness.report_file import ReportError, RobustnessReport
-from training.robustness.rows import WORST
+from tests.training.reports.documents import a_report, outcomes
+from training.reports.merging import attack_names, merged
+from training.reports.report_file import ReportError, RobustnessReport
+from training.reports.rows import WORST
 
 
 def through(report: RobustnessReport, seen: str, **identity: str) -> RobustnessReport:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from training.robustness.report_file import ReportError, RobustnessReport, explanation
+from training.reports.report_file import ReportError, RobustnessReport, explanation
 
 
 def merged(reports: Sequence[RobustnessReport]) -> RobustnessReport:

@@ -1,5 +1,5 @@
-from tests.training.robustness.reports import a_report
-from training.robustness.robustbench import robustbench_entry
+from tests.training.reports.documents import a_report
+from training.reports.robustbench import robustbench_entry
 
 ATTACKS = {"pgd-linf": "11110", "apgd-ce-linf": "11101", "square-linf": "11011", "pgd-l2": "11111"}
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from training.robustness.paper_figures import PaperFigure, paper_figure
-from training.robustness.proportion import Proportion, difference_interval
-from training.robustness.report_file import NORMS, RobustnessReport
-from training.robustness.rows import CLEAN, Row, rows_of
+from training.reports.paper_figures import PaperFigure, paper_figure
+from training.reports.proportion import Proportion, difference_interval
+from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.rows import CLEAN, Row, rows_of
 
 POINTS = 3.0
 

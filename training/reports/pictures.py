@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from training.attacks.ball import Norm
-from training.robustness.merging import attack_names
-from training.robustness.report_file import ReportError, RobustnessReport
+from training.reports.merging import attack_names
+from training.reports.report_file import ReportError, RobustnessReport
 
 _CLEAN = "clean"
 

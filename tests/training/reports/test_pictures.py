@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from tests.training.robustness.reports import a_report
-from training.robustness.pictures import AnsweredImages, AttackedImages, Pictures, joined, read_pictures
-from training.robustness.report_file import ReportError, RobustnessReport
+from tests.training.reports.documents import a_report
+from training.reports.pictures import AnsweredImages, AttackedImages, Pictures, joined, read_pictures
+from training.reports.report_file import ReportError, RobustnessReport
 
 
 @pytest.fixture
