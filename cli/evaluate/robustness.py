@@ -60,6 +60,9 @@ def robustness(
             "by its own gradient."
         ),
     ] = None,
+    binarised: Annotated[
+        bool, typer.Option("--binarised", help="Make every image black and white before the model sees it.")
+    ] = False,
     batch: Annotated[int, typer.Option(min=1, help="Images attacked at once, and kept at once.")] = 20,
     device: Device = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: one a core].")] = None,
@@ -81,6 +84,7 @@ def robustness(
         subject = load_subject(
             model, store=store, effort=effort, seen=seen, device=torch.device(device), threads=threads
         )
+        subject = subject.binarised() if binarised else subject
         if dataset not in (None, subject.dataset):
             raise ValueError(f"dataset: expected {subject.dataset}, which {model} classifies, got {dataset}")
         known = subject.origin.load(data)

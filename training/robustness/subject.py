@@ -1,12 +1,13 @@
 """A classifier under test, and what is known of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from training.attacks.binarised import Binarised, binarise
 from training.robustness.origin import Origin
 
 
@@ -30,6 +31,16 @@ class Subject:
     predict: Callable[[Tensor], Tensor]
     logits: nn.Module
     device: torch.device
+
+    def binarised(self) -> "Subject":
+        """The same classifier behind images made black and white (`training/attacks/binarised.py`)."""
+        return replace(
+            self,
+            name=f"{self.name}-binarised",
+            identity={**self.identity, "input": "binarised at 0.5"},
+            predict=lambda images: self.predict(binarise(images)),
+            logits=Binarised(self.logits),
+        )
 
     @property
     def dataset(self) -> str:

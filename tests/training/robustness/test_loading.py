@@ -14,6 +14,7 @@ from eabs.settings import EFFORTS
 from eabs.variant import Kind
 from model_store import BUNDLED, LoadedModel, ModelStore, UnknownModel, default_cache, prepare_inference, weights_digest
 from tests.few_candidates import CANDIDATES, publish_with_few_candidates
+from training.attacks.binarised import binarise
 from training.attacks.classifiers import LatentLogits
 from training.attacks.unrolled import UnrolledLogits
 from training.datasets import Dataset, load_dataset
@@ -162,6 +163,14 @@ def test_attacks_may_look_through_the_steps_of_inference(
     assert found.identity["attacked"] == "latent inference, unrolled"
     expected = UnrolledLogits(inference)(images)
     torch.testing.assert_close(found.logits(images), expected)
+
+
+def test_a_binarised_subject_sees_black_and_white(published: Subject, images: Tensor) -> None:
+    found = published.binarised()
+    assert torch.equal(found.predict(images), published.predict(binarise(images)))
+    torch.testing.assert_close(found.logits(images), published.logits(binarise(images)))
+    assert found.name == "mnist-binarised"
+    assert found.identity == {**published.identity, "input": "binarised at 0.5"}
 
 
 def test_a_network_answers_and_is_attacked_as_it_is(network: Path, images: Tensor) -> None:
