@@ -64,7 +64,7 @@ def train(
     attack_steps: Annotated[
         int | None, typer.Option(min=1, help="adv-linf, adv-l2: of the attack in training; instead of the recipe's.")
     ] = None,
-    precision: Annotated[Precision | None, typer.Option(help="Of CUDA's arithmetic: float32, tf32 or bf16.")] = None,
+    precision: Annotated[Precision | None, typer.Option(help="Of arithmetic: float32, tf32 (CUDA) or bf16.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the weights, the noise and the order.")] = 0,
     checkpoint_seconds: Annotated[float, typer.Option(min=0, help="Between checkpoints.")] = 60.0,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves it to PyTorch.")] = 0,

@@ -224,8 +224,8 @@ class Trainer:
             group["lr"] = self.recipe.discriminator_learning_rate * factor
 
     def _autocast(self) -> AbstractContextManager[object]:
-        if self.device.type == "cuda" and self.recipe.precision == "bf16":
-            return torch.autocast("cuda", torch.bfloat16)
+        if self.recipe.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
         return nullcontext()
 
     def _validate(self) -> Validation:

@@ -100,7 +100,7 @@ def test_the_bundled_model_is_attacked_and_its_clean_accuracy_is_the_served_one(
     report = json.loads(outcome.out)
     served = eabs("evaluate", "accuracy", "--model", "mnist", "--data", mnist_folder, "--store", store, "--json")
     assert sum(report["clean"]) == json.loads(served.out)["correct"]
-    assert report["subject"]["identity"]["attacked"] == "latent inference, fast"
+    assert report["subject"]["identity"]["attacked"] == "latent inference, standard"
     robust = report["attacks"]["pgd-l2"]["robust"]
     assert all(clean or not stands for clean, stands in zip(report["clean"], robust, strict=True))
 

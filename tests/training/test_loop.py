@@ -86,6 +86,19 @@ def test_the_discriminator_is_updated_as_often_as_its_steps_say(
     assert updates == {"autoencoder": {5}, "discriminator": {15}}
 
 
+def test_half_precision_trains_the_same_weights_a_little_differently(
+    mnist_folder: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    exact = train(mnist_folder, replace(recipe, epochs=1, precision="float32"), tmp_path / "exact")
+    rough = train(mnist_folder, replace(recipe, epochs=1, precision="bf16"), tmp_path / "rough")
+    first, last = ((rough[step].terms.total, exact[step].terms.total) for step in (0, -1))
+    assert first[0] != first[1]
+    assert first[0].item() == pytest.approx(first[1].item(), rel=0.02)
+    assert last[0].item() == pytest.approx(last[1].item(), rel=0.2)
+    model = GenerativeRun(tmp_path / "rough").model()
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
 def test_a_batch_larger_than_the_data_is_refused(mnist_folder: Path, recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected at most the 162 training images, got 500"):
         Trainer(load_dataset("mnist", mnist_folder), replace(recipe, batch=500), tmp_path, device=CPU)
