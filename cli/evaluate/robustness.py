@@ -49,6 +49,9 @@ def robustness(
     ] = None,
     linf: Annotated[float | None, typer.Option(help="Bound, in [0, 1] pixels; the paper's for the data set.")] = None,
     l2: Annotated[float | None, typer.Option(help="Bound, in [0, 1] pixels; the paper's 1.5.")] = None,
+    restarts: Annotated[
+        int | None, typer.Option(min=1, help="Of the paper's PGD; 5 for grey images and 20 for others, if left out.")
+    ] = None,
     curve: Annotated[bool, typer.Option("--curve", help="Measure accuracy against epsilon as well, by PGD.")] = False,
     effort: Annotated[
         Effort | None, typer.Option(help="Of the answers that decide [default: the model's own].")
@@ -94,7 +97,7 @@ def robustness(
         bounds |= {"linf": bounds["linf"] if linf is None else linf, "l2": bounds["l2"] if l2 is None else l2}
 
         def attacks_of(one: int) -> list["NamedAttack"]:
-            return _chosen(suite(attacks, pool=pool, seed=one), only)
+            return _chosen(suite(attacks, pool=pool, seed=one, restarts=restarts), only)
 
         plan = Plan(attacks_of, bounds, curves=curve, seed=seed, batch=batch)
         records = Records(out)

@@ -36,7 +36,7 @@ class NamedAttack:
     settings: dict[str, Any]
 
 
-def suite(name: SuiteName, *, pool: Tensor, seed: int) -> list[NamedAttack]:
+def suite(name: SuiteName, *, pool: Tensor, seed: int, restarts: int | None = None) -> list[NamedAttack]:
     """Attacks in the order in which they are worth running.
 
     - `paper`: the rows of the paper's tables, with its step counts (section 4.2).
@@ -52,25 +52,26 @@ def suite(name: SuiteName, *, pool: Tensor, seed: int) -> list[NamedAttack]:
             boundary. Grey ones are of a set like MNIST, where the paper takes 5 restarts, and others of one like SVHN,
             where it takes 20.
         seed: of what is random in them.
+        restarts: of the paper's PGD, at least 1; the paper's number if None.
 
     Raises:
         ValueError: there is no such suite.
     """
     if name == "paper":
-        return list(_paper(pool, seed))
+        return list(_paper(pool, seed, restarts))
     if name == "gradient-free":
         return list(_gradient_free(pool, seed))
     if name == "beyond":
         return list(_beyond(pool, seed))
     if name == "all":
-        return [*_paper(pool, seed), *_beyond(pool, seed), *_gradient_free(pool, seed)]
+        return [*_paper(pool, seed, restarts), *_beyond(pool, seed), *_gradient_free(pool, seed)]
     if name == "quick":
         return list(_quick(seed))
     raise ValueError(f"suite: expected paper, gradient-free, beyond, all or quick, got {name}")
 
 
-def _paper(pool: Tensor, seed: int) -> Iterator[NamedAttack]:
-    restarts = 5 if pool.shape[1] == 1 else 20
+def _paper(pool: Tensor, seed: int, restarts: int | None) -> Iterator[NamedAttack]:
+    restarts = restarts or (5 if pool.shape[1] == 1 else 20)
     for norm in _NORMS:
         yield _named("pgd", norm, PGD(steps=80, restarts=restarts, seed=seed))
         if norm == "l2":

@@ -150,6 +150,8 @@ def test_the_papers_suite_has_the_rows_and_the_steps_of_its_tables() -> None:
     assert (settings["cw-l2"]["searches"], settings["cw-l2"]["steps"]) == (5, 100)
     assert settings["deepfool-linf"]["steps"] == settings["deepfool-l2"]["steps"] == 100
     assert next(one for one in coloured if one.name == "pgd-linf").settings["restarts"] == 20
+    fewer = suite("all", pool=torch.zeros(1, 3, 8, 8), seed=0, restarts=2)
+    assert {one.settings["restarts"] for one in fewer if one.name.startswith("pgd")} == {2}
 
 
 def test_blind_attacks_have_the_papers_steps() -> None:
