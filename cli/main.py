@@ -5,6 +5,9 @@ import os
 # Before torch starts its threads: two torch processes on one machine then share its cores fairly.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from cli import bench, data, evaluate, keys, models, prototypes
@@ -21,8 +24,18 @@ app = typer.Typer(
 )
 
 
+def _say_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes an option's value by position
+    if wanted:
+        typer.echo(f"eabs {version('eabs-server')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Robust image classification by analysis-by-synthesis."""
 
 

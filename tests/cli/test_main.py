@@ -1,3 +1,5 @@
+from importlib.metadata import version
+
 import pytest
 
 from tests.cli.conftest import Eabs
@@ -18,6 +20,11 @@ def test_every_command_has_help(eabs: Eabs, command: str) -> None:
     outcome = eabs(*command.split(), "--help")
     assert outcome.code == 0
     assert "Usage:" in outcome.out
+
+
+def test_the_version_is_that_of_the_distribution(eabs: Eabs) -> None:
+    outcome = eabs("--version")
+    assert (outcome.code, outcome.out) == (0, f"eabs {version('eabs-server')}\n")
 
 
 def test_an_unknown_command_is_a_usage_error(eabs: Eabs) -> None:
