@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
 
 
 def test_every_setting_is_documented_with_its_description() -> None:
