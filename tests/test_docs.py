@@ -46,5 +46,7 @@ def test_every_link_and_named_file_exists(page: Path) -> None:
     text = page.read_text()
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (page.parent / target).exists(), target
-    for file in re.findall(r"`((?:eabs|service|training|model_store|benchmarks|tests|scripts|cli)/[\w/.]+)`", text):
+    for file in re.findall(
+        r"`((?:eabs|service|training|model_store|benchmarks|client|tests|scripts|cli)/[\w/.]+)`", text
+    ):
         assert (ROOT / file).exists(), file

@@ -13,10 +13,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model_store": {"eabs"},
     "training": {"eabs", "model_store"},
     "service": {"eabs", "model_store"},
-    "benchmarks": {"eabs", "model_store", "training"},
-    "cli": {"eabs", "model_store", "training", "service", "benchmarks"},
+    "client": set(),
+    "benchmarks": {"eabs", "model_store", "training", "client"},
+    "cli": {"eabs", "model_store", "training", "service", "benchmarks", "client"},
 }
 EABS_LIBRARIES = {"torch", "scipy"}
+CLIENT_LIBRARIES = {"httpx", "pydantic"}
 
 
 def imports_of(file: Path) -> set[str]:
@@ -42,6 +44,11 @@ def test_a_room_imports_only_rooms_below_it(room: str) -> None:
 def test_the_model_imports_torch_and_scipy_and_nothing_else_that_must_be_installed() -> None:
     for file in (ROOT / "eabs").rglob("*.py"):
         assert imports_of(file) <= EABS_LIBRARIES | {"eabs"} | sys.stdlib_module_names, file
+
+
+def test_the_client_imports_httpx_and_pydantic_and_nothing_else_that_must_be_installed() -> None:
+    for file in (ROOT / "client").rglob("*.py"):
+        assert imports_of(file) <= CLIENT_LIBRARIES | {"client"} | sys.stdlib_module_names, file
 
 
 def test_nothing_is_unpickled() -> None:
