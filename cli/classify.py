@@ -1,6 +1,6 @@
 """`eabs classify` and `eabs certify`: the server's answers about image files, without a server.
 
-With `--input`, `eabs classify` is bulk scoring (`cli/bulk.py`).
+With `--input`, `eabs classify` is bulk scoring (`cli/bulk.py`), with `--url` it asks a server (`cli/remote.py`).
 """
 
 import secrets
@@ -17,6 +17,7 @@ from cli.certificate_figure import draw_certificates
 from cli.console import fail, print_json, stderr, stdout
 from cli.figure import draw_figure
 from cli.options import settings_from
+from cli.remote import classify_remotely
 from eabs.certificates.smoothing import SmoothingSettings
 from eabs.settings import Effort, Solver
 from model_store import ModelStore, ModelStoreError, StoreUnreachable
@@ -24,7 +25,7 @@ from service.choices import CertificateChoice, ClassifyChoice
 from service.errors import ServiceError
 from service.jobs import Classifier, Method, choose_settings
 from service.local import certify_and_compare_locally, certify_locally, classify_locally
-from service.schemas import Certificate
+from service.schemas import Certificate, ClassifyAnswer
 from service.settings import Settings
 
 Images = Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files.", exists=True, dir_okay=False)]
@@ -91,17 +92,25 @@ def classify(
     ray: Annotated[
         bool, typer.Option("--ray", help="With --input: on the Ray cluster that RAY_ADDRESS names, or a local one.")
     ] = False,
+    url: Annotated[
+        str | None, typer.Option(help="A server that is asked instead: http://host:port. --model is its model then.")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="EABS_CLIENT_KEY", help="With --url: the API key.", show_envvar=True)
+    ] = None,
     store: Store = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Classify image files with a model of the store, in this process."""
+    """Classify image files with a model of the store, in this process, or by a server."""
     if (source is None) == (not images):
         fail("expected IMAGES or --input, and not both", usage=True)
     if (source is None) != (output is None) or ((overwrite or ray) and source is None):
         fail("--output, --overwrite, --ray: expected with --input, and --input with --output", usage=True)
     if source is not None and figure is not None:
         fail("--figure: expected none with --input", usage=True)
+    if url is not None and (source, store, device) != (None, None, None):
+        fail("--input, --store, --device: expected none with --url, whose server has its own", usage=True)
     if classifier == "finite-bank" and (effort is not None or solver != "quasi-newton"):
         fail("effort, solver: expected neither with the classifier finite-bank, which optimises nothing", usage=True)
     try:
@@ -109,18 +118,18 @@ def classify(
         certified = None if certificate == "none" else CertificateChoice(certificate)
     except ValueError as error:
         fail(str(error), usage=True)
-    settings = _settings(model, store, device)
     choice = ClassifyChoice(classifier, effort, solver, certified, explain=figure is not None, reject=reject)
     if source is not None and output is not None:
+        settings = _settings(model, store, device)
         classify_in_bulk(source, output, settings, choice=choice, overwrite=overwrite, on_ray=ray, as_json=as_json)
         return
     files = images or []
     contents = [image.read_bytes() for image in files]
-    try:
-        with stderr.status("classifying"):
-            answer = classify_locally(contents, settings, choice=choice)
-    except ServiceError as error:
-        fail(str(error))
+    with stderr.status("classifying"):
+        if url is not None:
+            answer = classify_remotely(contents, url, model=model, choice=choice, api_key=api_key)
+        else:
+            answer = _classify_here(contents, _settings(model, store, device), choice)
     if figure is not None:
         draw_figure(contents[0], answer.results[0], figure)
     if as_json:
@@ -196,6 +205,13 @@ def certify(
             certificate.reason or (certificate.assumption and f"if {certificate.assumption}") or "",
         )
     stdout.print(table)
+
+
+def _classify_here(contents: list[bytes], settings: Settings, choice: ClassifyChoice) -> ClassifyAnswer:
+    try:
+        return classify_locally(contents, settings, choice=choice)
+    except ServiceError as error:
+        fail(str(error))
 
 
 def _choice(method: Method, *, bracket: bool, smooths: bool, **smoothing: Any) -> CertificateChoice:

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 _PREFIX = "EABS_"
 # What scripts/ reads; everything else that begins like a setting is meant to be one.
-_OTHER_VARIABLES = frozenset({"EABS_PYTHON"})
+_OTHER_VARIABLES = frozenset({"EABS_PYTHON", "EABS_CLIENT_KEY"})
 _SECRET = re.compile(r"key|secret|password|token|url", re.IGNORECASE)
 _EXPECTED = (CannotListen, ModelStoreError, OSError, ValueError)
 

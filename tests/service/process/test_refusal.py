@@ -8,7 +8,15 @@ from service.settings import Settings
 
 
 def test_settings_and_other_variables_pass() -> None:
-    check_variables({"EABS_PORT": "1", "eabs_models": "mnist", "EABS_PYTHON": "python3", "PATH": "/bin"})
+    check_variables(
+        {
+            "EABS_PORT": "1",
+            "eabs_models": "mnist",
+            "EABS_PYTHON": "python3",
+            "EABS_CLIENT_KEY": "eabs_0",
+            "PATH": "/bin",
+        }
+    )
 
 
 def test_every_unknown_variable_is_named() -> None:
