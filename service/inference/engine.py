@@ -69,6 +69,11 @@ class Engine:
         """How many batches can be worked on at the same time."""
         return len(self._places)
 
+    @property
+    def suspects(self) -> int:
+        """How many of the places failed and have not answered a probe since."""
+        return self._places.suspects
+
     async def load(self, reference: ModelReference, *, warm_batch: int) -> ServedModel:
         """Loads a model to every device and lets it answer once, in batches of 1 and of `warm_batch`.
 

@@ -52,6 +52,11 @@ class Places:
         """A place that failed and has not answered a probe since."""
         return next(iter(self._suspects), None)
 
+    @property
+    def suspects(self) -> int:
+        """How many places failed and have not answered a probe since."""
+        return len(self._suspects)
+
     async def lend(self) -> Place:
         """The first place that is free.
 

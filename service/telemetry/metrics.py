@@ -80,14 +80,29 @@ class Metrics:
         self.queue_depth = Gauge(
             "eabs_queue_depth", "Images waiting for inference", multiprocess_mode="livesum", registry=r
         )
+        self.queue_limit = Gauge(
+            "eabs_queue_limit", "Images that may wait for inference", multiprocess_mode="livesum", registry=r
+        )
+        self.places = Gauge(
+            "eabs_places",
+            "Batches that can be inferred at the same time, on CPU threads and GPUs",
+            multiprocess_mode="livesum",
+            registry=r,
+        )
+        self.places_suspect = Gauge(
+            "eabs_places_suspect",
+            "Places whose last batch failed and that have not answered a probe since",
+            multiprocess_mode="livesum",
+            registry=r,
+        )
         self.queue_wait_seconds = Histogram(
             "eabs_queue_wait_seconds", "Time an image waited for inference", buckets=_SECONDS, registry=r
         )
         self.batch_size = Histogram(
-            "eabs_batch_size", "Images inferred together", ["job"], buckets=_BATCHES, registry=r
+            "eabs_batch_size", "Images inferred together", ["task"], buckets=_BATCHES, registry=r
         )
         self.inference_seconds = Histogram(
-            "eabs_inference_seconds", "Time to infer a batch", ["job"], buckets=_SECONDS, registry=r
+            "eabs_inference_seconds", "Time to infer a batch", ["task"], buckets=_SECONDS, registry=r
         )
         self.optimisation_steps = Histogram(
             "eabs_optimisation_steps",
@@ -105,18 +120,18 @@ class Metrics:
         self.images_converged = Counter(
             "eabs_images_converged_total", "Images for which latent inference converged", ["effort"], registry=r
         )
-        self.batch_failures = Counter("eabs_batch_failures_total", "Batches that raised", ["job"], registry=r)
+        self.batch_failures = Counter("eabs_batch_failures_total", "Batches that raised", ["task"], registry=r)
         self.out_of_memory = Counter(
-            "eabs_out_of_memory_total", "Batches that the device had no memory for", ["job"], registry=r
+            "eabs_out_of_memory_total", "Batches that the device had no memory for", ["task"], registry=r
         )
         self.single_flight_shared = Counter(
             "eabs_single_flight_shared_total",
             "Answers that a request got from another's computation, under way at the same time",
-            ["job"],
+            ["task"],
             registry=r,
         )
-        self.cache_hits = Counter("eabs_cache_hits_total", "Answers found in the cache", ["job"], registry=r)
-        self.cache_misses = Counter("eabs_cache_misses_total", "Answers not in the cache", ["job"], registry=r)
+        self.cache_hits = Counter("eabs_cache_hits_total", "Answers found in the cache", ["task"], registry=r)
+        self.cache_misses = Counter("eabs_cache_misses_total", "Answers not in the cache", ["task"], registry=r)
         self.cache_tier_hits = Counter(
             "eabs_cache_tier_hits_total", "What a tier of the cache held", ["tier", "kind"], registry=r
         )

@@ -44,6 +44,11 @@ class Failing(Job[Any]):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 PiB.")
 
 
+def suspects(runtime: Runtime) -> float | None:
+    runtime.metrics.refresh()
+    return runtime.metrics.registry.get_sample_value("eabs_places_suspect")
+
+
 def test_after_a_failure_on_the_device_it_is_not_ready_until_the_model_answers_a_probe(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,6 +66,7 @@ def test_after_a_failure_on_the_device_it_is_not_ready_until_the_model_answers_a
         with pytest.raises(OutOfMemory):
             await runtime.solve(Failing(model.digest), [IMAGE])
         assert "has not answered a probe" in (runtime.unready_because() or "")
+        assert suspects(runtime) == 1
         job = Classify(model.digest, EFFORTS["fast"])
         with pytest.raises(NotReady):
             await runtime.solve(job, [IMAGE])
@@ -68,6 +74,7 @@ def test_after_a_failure_on_the_device_it_is_not_ready_until_the_model_answers_a
         async with asyncio.timeout(60):
             while runtime.unready_because() is not None:
                 await asyncio.sleep(0.01)
+        assert suspects(runtime) == 0
         (answer,) = await runtime.solve(job, [IMAGE])
         assert answer.outcome.scores.shape == (10,)
 

@@ -211,8 +211,8 @@ def test_what_waits_and_runs_is_measured() -> None:
 
     with_batcher(test, metrics=metrics)
     read = metrics.registry.get_sample_value
-    assert read("eabs_batch_size_sum", {"job": "Classify"}) == 3
-    assert read("eabs_inference_seconds_count", {"job": "Classify"}) == 1
+    assert read("eabs_batch_size_sum", {"task": "Classify"}) == 3
+    assert read("eabs_inference_seconds_count", {"task": "Classify"}) == 1
     assert read("eabs_queue_wait_seconds_count") == 3
 
 

@@ -77,7 +77,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_size_that_fits_is_remembere
         assert {len(batch) for _, batch in engine.batches} == {2}
 
     with_batcher(test, max_batch_size=16, metrics=metrics)
-    assert metrics.registry.get_sample_value("eabs_out_of_memory_total", {"job": "Classify"}) == 3
+    assert metrics.registry.get_sample_value("eabs_out_of_memory_total", {"task": "Classify"}) == 3
 
 
 def test_an_image_that_does_not_fit_alone_is_told_to_come_back_and_harms_no_other() -> None:

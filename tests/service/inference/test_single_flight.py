@@ -61,7 +61,7 @@ class Server:
 
     @property
     def shared(self) -> float | None:
-        return self.metrics.registry.get_sample_value("eabs_single_flight_shared_total", {"job": "Classify"})
+        return self.metrics.registry.get_sample_value("eabs_single_flight_shared_total", {"task": "Classify"})
 
 
 def with_server(test: Callable[[Server], Awaitable[None]]) -> None:

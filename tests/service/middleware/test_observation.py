@@ -81,7 +81,7 @@ def test_who_answered_from_the_cache_has_inferred_nothing(client: httpx.Client, 
 
     def work() -> tuple[float, ...]:
         return (
-            read("eabs_batch_size_sum", job="Classify"),
+            read("eabs_batch_size_sum", task="Classify"),
             read("eabs_optimisation_steps_count", effort="standard"),
             read("eabs_images_optimised_total", effort="standard"),
         )

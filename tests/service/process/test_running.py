@@ -55,7 +55,7 @@ def test_an_engine_that_cannot_be_stopped_does_not_outlive_the_limit(store_root:
         client = threading.Thread(target=send_and_forget, args=(f"{url}/certify", work))
         client.start()
         process.until(
-            lambda: httpx.get(f"{url}/metrics").text.count('eabs_batch_size_count{job="CertifySmoothing"} 1.0')
+            lambda: httpx.get(f"{url}/metrics").text.count('eabs_batch_size_count{task="CertifySmoothing"} 1.0')
         )
         process.send(signal.SIGTERM)
         assert process.wait() == 3

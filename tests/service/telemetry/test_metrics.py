@@ -77,10 +77,10 @@ def test_the_numbers_of_workers_add_up(tmp_path: Path) -> None:
     worker(tmp_path, 0, classified.format(3))
     seen = worker(tmp_path, 1, classified.format(4))
     assert seen["eabs_images_classified_total{model=mnist}"] == 7
-    assert seen["eabs_batch_size_count{job=Classify}"] == 2
-    assert seen["eabs_batch_size_sum{job=Classify}"] == 7
-    assert seen["eabs_batch_size_bucket{job=Classify,le=4.0}"] == 2
-    assert seen["eabs_batch_size_bucket{job=Classify,le=2.0}"] == 0
+    assert seen["eabs_batch_size_count{task=Classify}"] == 2
+    assert seen["eabs_batch_size_sum{task=Classify}"] == 7
+    assert seen["eabs_batch_size_bucket{le=4.0,task=Classify}"] == 2
+    assert seen["eabs_batch_size_bucket{le=2.0,task=Classify}"] == 0
 
 
 def test_gauges_of_workers_become_one(tmp_path: Path) -> None:
