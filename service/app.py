@@ -21,7 +21,7 @@ from service.middleware.security_headers import SecurityHeadersMiddleware
 from service.middleware.tracing import TracingMiddleware
 from service.models.wishes import Wishes
 from service.problems import install_problem_handlers
-from service.routes import certify, classify, health, models, open_inference, repository
+from service.routes import certify, classify, health, models, open_inference, repository, web
 from service.runtime import Gate, Runtime
 from service.security.exposure import is_open_to_others, load_keys
 from service.security.openapi import with_security
@@ -106,7 +106,7 @@ def create_app(
         },
     )
     app.state.runtime = runtime
-    routers = [routes.router for routes in (classify, certify, models, open_inference, repository, health)]
+    routers = [routes.router for routes in (classify, certify, models, open_inference, repository, health, web)]
     for router in routers:
         app.include_router(router)
     app.state.route_patterns = route_patterns(routers)

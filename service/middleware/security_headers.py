@@ -12,16 +12,19 @@ _EVERYWHERE = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-# What comes from here only; images also from the page itself, which shows what a user picked.
+# What comes from here only; images also from the page itself, which shows what a user picked. Text never becomes markup
+# (Trusted Types, of which there are none).
+_NOT_ELSEWHERE = "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 _POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    f"{_NOT_ELSEWHERE}; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 # FastAPI's documentation loads Swagger UI from a CDN, and starts it by a script of its own in the page.
 _DOCS = "/docs"
 _CDN = "https://cdn.jsdelivr.net"
 _DOCS_POLICY = (
-    f"{_POLICY}; script-src 'self' 'unsafe-inline' {_CDN}; style-src 'self' 'unsafe-inline' {_CDN}; connect-src 'self'"
+    f"default-src 'none'; script-src 'self' 'unsafe-inline' {_CDN}; style-src 'self' 'unsafe-inline' {_CDN}; "
+    f"img-src 'self' data: blob:; connect-src 'self'; {_NOT_ELSEWHERE}"
 )
 
 

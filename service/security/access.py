@@ -8,7 +8,7 @@ from service.security.keys import Scope
 _OPEN = frozenset(
     {"/", "/docs", "/openapi.json", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/favicon.ico"}
 )
-_OPEN_BELOW = ("/static/",)
+_OPEN_BELOW = ("/web/",)
 _ANY_KEY = frozenset({"/metrics"})
 _REPOSITORY = "/v2/repository/"
 _REPOSITORY_INDEX = "/v2/repository/index"
