@@ -7,6 +7,7 @@ from tests.service.pictures import random_png
 @pytest.mark.parametrize(
     ("method", "path"),
     [
+        ("GET", "/"),
         ("GET", "/healthz"),
         ("GET", "/docs"),
         ("GET", "/models"),
@@ -23,7 +24,7 @@ def test_every_answer_tells_a_browser_to_take_care(client: httpx.Client, method:
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
     policy = headers["content-security-policy"]
-    assert "default-src 'self'" in policy
+    assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert ("unsafe-inline" in policy) == (path == "/docs")
     assert "server" not in headers
