@@ -100,8 +100,9 @@ def test_everything_can_be_done_by_keyboard(bundled: RunningServer, open_page: O
                 return
         pytest.fail(f"the focus never came to where {condition}")
 
-    tab_to("it.id === 'file'")
+    # The browser is told in time that a chooser is waited for.
     with page.expect_file_chooser() as chooser:
+        tab_to("it.id === 'file'")
         page.keyboard.press("Enter")
     chooser.value.set_files(EXAMPLES / "mnist-2-b.png")
     expect(page.locator("#prediction")).to_have_text("2")
