@@ -18,11 +18,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from benchmarks.raw_http import Connection, post
+from client.bodies import body_of
+from client.images import prepare
 from model_store.images import encode_png
 
 PROBES = ("/healthz", "/readyz", "/metrics")
 
-_BOUNDARY = b"pressure"
 _PICTURES = 4096
 
 
@@ -116,7 +118,6 @@ def push(url: str, pressure: Pressure, pictures: list[bytes]) -> PushResult:
 
 
 async def _push(url: str, pressure: Pressure, pictures: list[bytes]) -> PushResult:
-    address = urlsplit(url)
     groups = [pictures[first : first + pressure.images] for first in range(0, len(pictures), pressure.images)]
     # One after the other for all clients, so that no two of them ask about the same picture at the same time.
     requests = itertools.cycle([_request(group, pressure.effort) for group in groups])
@@ -125,45 +126,26 @@ async def _push(url: str, pressure: Pressure, pictures: list[bytes]) -> PushResu
     began = time.perf_counter()
 
     async def client() -> None:
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        connection = await Connection.open(url)
         while time.perf_counter() - began < pressure.seconds:
             started = time.perf_counter()
-            writer.write(next(requests))
             try:
-                status = await _status(reader)
+                status = await connection.ask(next(requests))
             except (OSError, asyncio.IncompleteReadError):
                 statuses[0] += 1
-                reader, writer = await asyncio.open_connection(address.hostname, address.port)
+                connection = await Connection.open(url)
                 continue
             statuses[status] += 1
             if status == http.client.OK:
                 latencies.append(time.perf_counter() - started)
             else:
                 await asyncio.sleep(pressure.pause_s)
-        writer.close()
+        connection.close()
 
     await asyncio.gather(*(client() for _ in range(pressure.clients)))
     return PushResult(dict(statuses), latencies, time.perf_counter() - began)
 
 
-async def _status(reader: asyncio.StreamReader) -> int:
-    """Of one answer, which is read to its end."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
-    if b"content-length" in fields:
-        await reader.readexactly(int(fields[b"content-length"]))
-    else:
-        while size := int(await reader.readline(), 16):
-            await reader.readexactly(size + 2)
-        await reader.readline()
-    return int(head.split(b" ", 2)[1])
-
-
-def _request(pictures: Sequence[bytes], effort: str) -> bytes:
-    part = b'--%b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n%b\r\n'
-    body = b"".join(part % (_BOUNDARY, picture) for picture in pictures) + b"--%b--\r\n" % _BOUNDARY
-    head = (
-        b"POST /classify?effort=%b HTTP/1.1\r\nHost: server\r\nContent-Type: multipart/form-data; boundary=%b\r\n"
-        b"Content-Length: %d\r\n\r\n" % (effort.encode(), _BOUNDARY, len(body))
-    )
-    return head + body
+def _request(pictures: list[bytes], effort: str) -> bytes:
+    body = body_of(list(prepare(pictures)))
+    return post(f"/classify?effort={effort}", body.content, {"Content-Type": body.content_type})

@@ -7,10 +7,10 @@ import sys
 import time
 from dataclasses import dataclass
 
-import httpx
-
 from benchmarks.machine import peak_memory_mb
 from benchmarks.ports import free_port
+from client import ONCE, AsyncClient, Client, ConnectionFailed, Unavailable
+from eabs.settings import Effort
 
 _READY_TIMEOUT_S = 60.0
 _POLL_S = 0.02
@@ -64,15 +64,16 @@ class RunningServer:
         Raises:
             RuntimeError: the process ended, or was not ready in a minute.
         """
-        while time.perf_counter() - self._started < _READY_TIMEOUT_S:
-            if self._process.poll() is not None:
-                raise RuntimeError(f"the server ended with {self._process.returncode} before it was ready")
-            try:
-                if httpx.get(f"{self.url}/readyz").status_code == httpx.codes.OK:
+        with Client(self.url) as client:
+            while time.perf_counter() - self._started < _READY_TIMEOUT_S:
+                if self._process.poll() is not None:
+                    raise RuntimeError(f"the server ended with {self._process.returncode} before it was ready")
+                try:
+                    client.ready()
+                except (ConnectionFailed, Unavailable):
+                    time.sleep(_POLL_S)
+                else:
                     return time.perf_counter() - self._started
-            except httpx.TransportError:
-                pass
-            time.sleep(_POLL_S)
         raise RuntimeError(f"the server was not ready after {_READY_TIMEOUT_S:.0f} s")
 
     def peak_memory_mb(self) -> float:
@@ -87,25 +88,18 @@ class RunningServer:
         self._process.wait()
 
 
-async def load(url: str, pictures: list[bytes], *, clients: int, requests: int, effort: str) -> LoadResult:
+async def load(url: str, pictures: list[bytes], *, clients: int, requests: int, effort: Effort) -> LoadResult:
     """Sends `requests` single-image requests from `clients` concurrent clients, each waiting for its answer."""
     numbers = iter(range(requests))
     latencies: list[float] = []
 
-    async def client(http: httpx.AsyncClient) -> None:
+    async def ask(client: AsyncClient) -> None:
         for number in numbers:
             started = time.perf_counter()
-            answer = await http.post(
-                f"{url}/classify",
-                params={"effort": effort},
-                content=pictures[number % len(pictures)],
-                headers={"Content-Type": "image/png"},
-            )
-            answer.raise_for_status()
+            await client.classify(pictures[number % len(pictures)], effort=effort)
             latencies.append(time.perf_counter() - started)
 
-    limits = httpx.Limits(max_connections=clients)
-    async with httpx.AsyncClient(timeout=120, limits=limits) as http:
+    async with AsyncClient(url, timeout_s=120, retries=ONCE, max_connections=clients) as client:
         started = time.perf_counter()
-        await asyncio.gather(*(client(http) for _ in range(clients)))
+        await asyncio.gather(*(ask(client) for _ in range(clients)))
         return LoadResult(latencies, time.perf_counter() - started)

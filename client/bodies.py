@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from client.images import EncodedImage, PreparedImage
+from client.images import EncodedImage, ImageSources, PreparedImage, prepare
 
 _PART = 200  # bytes around one image, in a form or in JSON
 
@@ -31,10 +31,20 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class Body:
-    """What a request carries."""
+    """What a request carries: so many `images`."""
 
     content: bytes
     content_type: str
+    images: int
+
+
+def bodies_of(images: ImageSources, limits: RequestLimits) -> Iterator[Body]:
+    """Images as requests, each as large as the limits allow, in their order. It reads and encodes, so it may block.
+
+    Raises:
+        BadImage, OSError: as `prepare` does.
+    """
+    return map(body_of, in_batches(prepare(images), limits))
 
 
 def in_batches(images: Iterable[PreparedImage], limits: RequestLimits) -> Iterator[list[PreparedImage]]:
@@ -57,13 +67,13 @@ def body_of(images: list[PreparedImage]) -> Body:
     """One file as it is, several as a form, arrays of pixels (and files among them) as JSON."""
     encoded = [image for image in images if isinstance(image, EncodedImage)]
     if len(encoded) < len(images):
-        return Body(b'{"images":[' + b",".join(map(_as_json, images)) + b"]}", "application/json")
+        return Body(b'{"images":[' + b",".join(map(_as_json, images)) + b"]}", "application/json", len(images))
     if len(encoded) == 1:
-        return Body(encoded[0].data, encoded[0].media_type)
+        return Body(encoded[0].data, encoded[0].media_type, 1)
     files = [("image", (str(index), image.data, image.media_type)) for index, image in enumerate(encoded)]
     # httpx writes the form; where the request would go to does not matter.
     form = httpx.Request("POST", "http://server", files=files)
-    return Body(form.read(), form.headers["Content-Type"])
+    return Body(form.read(), form.headers["Content-Type"], len(images))
 
 
 def _as_json(image: PreparedImage) -> bytes:

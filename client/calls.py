@@ -13,7 +13,7 @@ import httpx
 from pydantic import ValidationError
 
 from client.answers import Answer, CertifyAnswer, ClassifyAnswer, Health, ModelDetails, ModelList, Readiness
-from client.bodies import Body, RequestLimits, body_of, in_batches
+from client.bodies import Body, RequestLimits, bodies_of
 from client.effects import Pause, Send, Steps, Work
 from client.errors import (
     BadImage,
@@ -24,7 +24,7 @@ from client.errors import (
     UnexpectedAnswer,
     problem_of,
 )
-from client.images import ImageSources, PreparedImage, prepare
+from client.images import ImageSources
 from client.options import CertifyOptions, ClassifyOptions
 from client.retries import ONCE, Retries
 
@@ -85,16 +85,15 @@ class Calls:
         request_id: str | None,
     ) -> Steps[AnswerAboutImages]:
         named = request_id or _new_id()
-        batches = in_batches(prepare(images), self.limits)
+        bodies = bodies_of(images, self.limits)
         answers: list[AnswerAboutImages] = []
         while True:
-            batch: list[PreparedImage] | None = yield Work(partial(next, batches, None))
-            if batch is None:
+            body: Body | None = yield Work(partial(next, bodies, None))
+            if body is None:
                 break
-            body: Body = yield Work(partial(body_of, batch))
             answer = yield from self._ask("POST", path, form, named, query=options, body=body)
-            if len(answer.results) != len(batch):
-                found = f"expected {len(batch)} results, got {len(answer.results)}"
+            if len(answer.results) != body.images:
+                found = f"expected {body.images} results, got {len(answer.results)}"
                 raise UnexpectedAnswer(found, request_id=answer.request_id)
             if answers and answer.model != answers[0].model:
                 was, now = (f"version {one.model.version} ({one.model.digest})" for one in (answers[0], answer))

@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True)
 class Scripted:
-    """One answer; a status of 0 closes the connection without one, and one that is late waits until the end."""
+    """One answer, after a pause; a status of 0 closes the connection without one."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    late: bool = False
+    pause_s: float = 0.0
 
 
 @dataclass
@@ -40,9 +40,7 @@ def scripted_server(*answers: Scripted) -> Iterator[ScriptedServer]:
             found.asked_at.append(time.monotonic())
             answer = answers[min(len(found.asked_at), len(answers)) - 1]
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if answer.late:
-                over.wait()
-            if answer.late or not answer.status:
+            if over.wait(answer.pause_s) or not answer.status:
                 self.close_connection = True
                 return
             self.send_response(answer.status)

@@ -132,7 +132,7 @@ def test_a_server_that_is_not_there_is_a_failed_connection() -> None:
 
 def test_an_answer_that_does_not_come_is_a_time_that_is_over() -> None:
     with (
-        scripted_server(Scripted(200, late=True)) as server,
+        scripted_server(Scripted(200, pause_s=60)) as server,
         Client(server.url, timeout_s=0.3) as client,
         pytest.raises(eabs_client.TimedOut),
     ):
