@@ -9,6 +9,7 @@ from cli.bench.classes import classes
 from cli.bench.convergence import convergence
 from cli.bench.engine import engine
 from cli.bench.layouts import layouts
+from cli.bench.load import load
 from cli.bench.optimality import optimality
 from cli.bench.pressure import pressure
 from cli.bench.public_abs import public_abs
@@ -28,6 +29,7 @@ for command in (
     arrivals,
     server,
     pressure,
+    load,
     layouts,
     public_abs,
     adversarial,
