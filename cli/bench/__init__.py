@@ -13,6 +13,7 @@ from cli.bench.load import load
 from cli.bench.optimality import optimality
 from cli.bench.pressure import pressure
 from cli.bench.public_abs import public_abs
+from cli.bench.scaling import scaling
 from cli.bench.server import server
 from cli.bench.solvers import solvers
 from cli.bench.starts import starts
@@ -33,5 +34,6 @@ for command in (
     layouts,
     public_abs,
     adversarial,
+    scaling,
 ):
     app.command()(command)

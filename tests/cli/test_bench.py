@@ -53,3 +53,17 @@ def test_a_figure_without_a_folder_is_a_usage_error_before_anything_is_measured(
     outcome = convergence("--figure", tmp_path / "none" / "curve.png")
     assert outcome.code == 2
     assert "no such folder" in outcome.err
+
+
+def test_scaling_says_what_is_full_first(eabs: Eabs) -> None:
+    outcome = eabs("bench", "scaling", "--images-per-second-per-replica", 10_000, "--json")
+    assert outcome.code == 0
+    found = json.loads(outcome.out)
+    assert found["needs"][0]["part"] == "server processes"
+    assert found["assumptions"]["replica_images_per_s"] == 10_000
+
+
+def test_scaling_with_a_share_beyond_one_is_a_usage_error(eabs: Eabs) -> None:
+    outcome = eabs("bench", "scaling", "--images-per-second-per-replica", 10, "--hit-rate", 2)
+    assert outcome.code == 2
+    assert "hit_rate" in outcome.err
