@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import aclosing
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -25,7 +26,7 @@ from client.effects import Effect, Pause, Send, Steps, T, Work
 from client.images import ImageSource, ImageSources
 from client.options import CertifyOptions, ClassifyOptions
 from client.retries import Retries
-from client.streams import grouped
+from client.streams import grouped, in_order
 
 
 class AsyncClient:
@@ -64,9 +65,9 @@ class AsyncClient:
     ) -> AsyncGenerator[ImageClassification, None]:
         """Classifies a stream: yields each image's result, in the stream's order, however long it is.
 
-        Images are taken as fast as they are answered: no more than `concurrency` requests of `batch` images are held
-        at a time. A stream outlives models: name a `version`, and all of it is answered by one. The first error ends
-        it. Close it (`contextlib.aclosing`) to leave before its end.
+        Images are taken as fast as they are answered and their results taken: no more than `concurrency` requests of
+        `batch` images are held at a time. A stream outlives models: name a `version`, and all of it is answered by
+        one. The first error ends it. Close it (`contextlib.aclosing`) to leave before its end.
 
         Args:
             images: a plain iterable's next image is taken in a thread, so that it may read files.
@@ -76,20 +77,11 @@ class AsyncClient:
         """
         if min(concurrency, batch) < 1:
             raise ValueError(f"expected concurrency and batch of at least 1, got {concurrency} and {batch}")
-        under_way: deque[asyncio.Task[ClassifyAnswer]] = deque()
-        try:
-            async for group in grouped(images, batch):
-                under_way.append(asyncio.create_task(self.classify(group, **options)))
-                if len(under_way) == concurrency:
-                    for result in (await under_way.popleft()).results:
-                        yield result
-            while under_way:
-                for result in (await under_way.popleft()).results:
+        ask = partial(self.classify, **options)
+        async with aclosing(in_order(grouped(images, batch), ask, concurrency=concurrency)) as answers:
+            async for answer in answers:
+                for result in answer.results:
                     yield result
-        finally:
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def certify(
         self, images: ImageSources, *, request_id: str | None = None, **options: Unpack[CertifyOptions]

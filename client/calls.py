@@ -29,6 +29,7 @@ from client.options import CertifyOptions, ClassifyOptions
 from client.retries import ONCE, Retries
 
 _CONNECT_S = 5.0
+_LEAST_S = 0.001
 
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 AnswerAboutImages = TypeVar("AnswerAboutImages", ClassifyAnswer, CertifyAnswer)
@@ -120,11 +121,12 @@ class Calls:
         params = {name: value for name, value in (query or {}).items() if value is not None}
         ends = self.now() + self.timeout_s
         for attempt in count():
-            remaining = ends - self.now()
+            # A pause may have lasted longer than it was meant to.
+            remaining = max(_LEAST_S, ends - self.now())
             headers = {
                 "X-Request-Id": request_id,
                 # So that the server does not go on with what nobody waits for.
-                "X-Request-Timeout-Ms": str(max(1, int(1000 * remaining))),
+                "X-Request-Timeout-Ms": str(int(1000 * remaining)),
             }
             if body is not None:
                 headers["Content-Type"] = body.content_type

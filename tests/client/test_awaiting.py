@@ -95,7 +95,7 @@ def test_a_stream_is_taken_no_faster_than_it_is_answered(server: RunningServer) 
             answered = 0
             async for _ in found:
                 answered += 1
-                assert len(taken) <= answered + 2 * 3 + 3
+                assert len(taken) <= answered + 2 * 3
                 if answered == 40:
                     break
         assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -44,7 +44,8 @@ def test_options_reach_the_server(client: Client) -> None:
     assert result.certificate is not None
     assert result.certificate.kind == "finite-bank"
     assert all(score.reconstruction for score in result.classes)
-    assert client.classify(random_pixels(shape=(3, 32, 32)), model="colour").model.name == "colour"
+    named = client.classify(random_png(), model="mnist", version="production").model
+    assert (named.name, named.version) == ("mnist", "1")
 
 
 def test_an_image_is_certified_by_itself_and_by_its_id(client: Client) -> None:
@@ -61,7 +62,7 @@ def test_models_and_probes_are_typed(client: Client) -> None:
     (loaded,) = client.model("mnist").details
     assert loaded.input_shape == (1, 28, 28)
     assert client.health().status == "ok"
-    assert [model.name for model in client.ready().models] == ["mnist", "colour"]
+    assert [model.name for model in client.ready().models] == ["mnist"]
 
 
 def test_threads_may_share_a_client(client: Client) -> None:

@@ -23,6 +23,7 @@ class Stage:
 
     answers: list[httpx.Response | httpx.RequestError]
     now: float = 100.0
+    oversleeps: float = 0.0
     sent: list[Send] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
 
@@ -40,7 +41,7 @@ class Stage:
                     done.request = httpx.Request(effect.method, f"http://server{effect.path}")
                 case Pause():
                     self.pauses.append(effect.seconds)
-                    self.now += effect.seconds
+                    self.now += effect.seconds + self.oversleeps
                 case Work():
                     done = effect.run()
 
@@ -81,6 +82,13 @@ def test_a_pause_beyond_the_deadline_is_not_begun() -> None:
         stage.play(stage.calls(timeout_s=60).classify(random_png(), {}, None))
     assert error.value.retry_after == 61
     assert stage.pauses == []
+
+
+def test_a_pause_that_lasts_too_long_leaves_the_last_attempt_a_moment() -> None:
+    stage = Stage([refused(429, Retry_After="59"), answered()], oversleeps=10)
+    stage.play(stage.calls(timeout_s=60, retries=Retries(first_s=0, longest_s=0)).classify(random_png(), {}, None))
+    assert stage.sent[1].timeout.read == pytest.approx(0.001)
+    assert stage.sent[1].headers["X-Request-Timeout-Ms"] == "1"
 
 
 def test_attempts_come_to_an_end() -> None:
