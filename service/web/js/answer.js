@@ -54,7 +54,8 @@ function typicality(result, model) {
     element("p", {}, element("strong", {}, `Typicality ${shown}. `),
       `The image fits its class at least as well as ${share} % of true images of the class do. `,
       outside
-        ? `That is below the model’s threshold of ${threshold}: it is unlike what the model was trained on, and the answer means little.`
+        ? `That is below the model’s threshold of ${threshold}: it is unlike what the model was trained on, and the ` +
+          "answer means little."
         : `Below ${threshold} it would count as out of distribution.`),
   );
 }

@@ -53,7 +53,8 @@ async function problemOf(answer) {
   try {
     return new Problem(await answer.json());
   } catch {
-    return new Problem({ title: `The server answered ${answer.status}`, detail: answer.statusText, status: answer.status });
+    const { status, statusText } = answer;
+    return new Problem({ title: `The server answered ${status}`, detail: statusText, status });
   }
 }
 

@@ -40,7 +40,7 @@ export function bracket(certificate, { onSize }) {
 function meaning(size, { radius, attack, sound, sure }) {
   const shown = `Size ${rounded(size, 3)}: `;
   if (size === radius) return `${shown}the radius itself.`;
-  if (size < radius) return shown + (sound ? `no change of this size alters the answer${sure}.` : "no change of this size should alter the answer.");
+  if (size < radius) return `${shown}no change of this size ${sound ? "alters" : "should alter"} the answer${sure}.`;
   if (attack === null || size < attack) return `${shown}nothing is known; no attack of this size was found.`;
   return `${shown}an attack no larger than this alters the answer. Most other changes still do not.`;
 }

@@ -20,7 +20,8 @@ export function showCertificate(body, result, asked) {
     line.tell();
     parts.push(line.box, near.box);
   } else if (certificate.attack_upper_bound !== null) {
-    parts.push(element("p", {}, `An attack altered the certified classifier’s answer by a change of L2 size ${rounded(certificate.attack_upper_bound)}.`));
+    const size = rounded(certificate.attack_upper_bound);
+    parts.push(element("p", {}, `An attack altered the certified classifier’s answer by a change of L2 size ${size}.`));
   }
   parts.push(element("p", { className: "note" }, ...remarks(result)));
   body.replaceChildren(...parts);
@@ -36,7 +37,10 @@ const OWNERS = {
 function promise({ certificate, prediction }) {
   const certified = certificate.radius > 0;
   const radius = element("strong", { className: certified ? "radius" : "radius none" }, rounded(certificate.radius));
-  if (!certified) return [radius, element("span", {}, `Nothing is certified: ${certificate.reason ?? "another class could win here already"}.`)];
+  if (!certified) {
+    const reason = certificate.reason ?? "another class could win here already";
+    return [radius, element("span", {}, `Nothing is certified: ${reason}.`)];
+  }
   const change = "change the pixels in any way, by less than this (L2), and";
   const stays = `${OWNERS[certificate.classifier] ?? certificate.classifier} stays ${prediction.label}`;
   const words = {
@@ -51,11 +55,13 @@ function remarks({ certificate, served_classifier: served, rivals, cached }) {
   const said = [];
   if (certificate.radius > 0) {
     if (certificate.classifier === "finite-bank" && served === "latent") {
-      said.push("Latent inference, which decided above, agrees; to certify the answer itself, let the nearest prototype decide. ");
+      said.push("Latent inference, which decided above, agrees; to certify the answer itself, let the nearest prototype ");
+      said.push("decide. ");
     }
     if (rivals.length) said.push(`The nearest rival is ${rivals[0].label}. `);
     if (certificate.attack_upper_bound !== null) {
-      said.push("The attack’s is the smallest change that a short search found to alter that answer; the truth lies between. ");
+      said.push("The attack’s is the smallest change that a short search found to alter that answer; the truth lies ");
+      said.push("between. ");
     }
   }
   if (certificate.seed !== null) said.push(`The noise has the seed ${certificate.seed}. `);

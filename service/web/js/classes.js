@@ -5,7 +5,8 @@ import { element, percent, rounded } from "./dom.js";
 /** A table; `onChoose(index)` is called when a class is chosen to be compared with the input. */
 export function classTable(result, { onChoose }) {
   const worst = Math.max(...result.classes.map((each) => -each.log_likelihood), 1e-9);
-  const rows = result.classes.map((each) => row(each, { worst, won: each.index === result.prediction.index, onChoose }));
+  const winner = result.prediction.index;
+  const rows = result.classes.map((each) => row(each, { worst, won: each.index === winner, onChoose }));
   const noun = result.classifier === "latent" ? "Re-creation" : "Nearest prototype";
   const anyBound = result.classes.some((each) => each.upper_bound);
   return element("div", { className: "classes" },
@@ -14,9 +15,12 @@ export function classTable(result, { onChoose }) {
       element("thead", {}, element("tr", {},
         heading("Class"), heading(noun), heading("Posterior"), heading("Log likelihood", "the shorter the better"))),
       element("tbody", {}, ...rows)),
-    anyBound ? element("p", { className: "note legend" }, element("span", { className: "swatch bound", "aria-hidden": "true" }),
-      "≥: given up early, because the class could no longer win; its log likelihood may be higher.") : "");
+    anyBound ? legend() : "");
 }
+
+const legend = () => element("p", { className: "note legend" },
+  element("span", { className: "swatch bound", "aria-hidden": "true" }),
+  "≥: given up early, because the class could no longer win; its log likelihood may be higher.");
 
 const heading = (text, note) =>
   element("th", { scope: "col" }, text, note ? element("small", {}, ` ${note}`) : "");

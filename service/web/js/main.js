@@ -3,7 +3,7 @@
 import { inWords, showAnswer } from "./answer.js";
 import { ask, Problem } from "./api.js";
 import { METHODS, showCertificate } from "./certificate.js";
-import { byId, element } from "./dom.js";
+import { byId, element, rounded } from "./dom.js";
 import { FIRST, readExample, showExamples } from "./examples.js";
 import { forgetKey, rememberKey } from "./key.js";
 import { fromStrokes, isMnistShape } from "./mnist.js";
@@ -15,20 +15,30 @@ import * as status from "./status.js";
 
 let model; // what the server tells about the chosen version
 let image; // as the model sees it, or null
-let classified; // { image, model, effort, classes }: what is shown
+let classified; // { image, model, effort, classifier, words, classes }: what is shown
 let work = new AbortController(); // of the latest image; a later one ends it
 
-const pad = drawingPad(byId("pad"), { onDrawing: (strokes) => strokes.length ? take(fromStrokes(strokes), drawn) : forget() });
-const drawn = "Your drawing, fitted and centred as MNIST’s digits were.";
+const pad = drawingPad(byId("pad"), {
+  onDrawing(strokes) {
+    const read = fromStrokes(strokes);
+    if (read === null) forget();
+    else attempt((options) => receive(read, "Your drawing, fitted and centred as MNIST’s digits were.", options));
+  },
+});
 
 /** Runs one step after another; what goes wrong is shown, with a way to try again. */
 async function attempt(step) {
   work.abort();
   const mine = new AbortController();
   work = mine;
+  const giveUp = () => {
+    mine.abort();
+    status.clear();
+    settle();
+  };
   const options = {
     signal: mine.signal,
-    onWait: (seconds, problem) => status.showWaiting(seconds, problem, () => { mine.abort(); status.clear(); settle(); }),
+    onWait: (seconds, problem) => status.showWaiting(seconds, problem, giveUp),
   };
   status.clear();
   byId("key-form").hidden = true;
@@ -78,7 +88,8 @@ async function switchModel(options) {
   const draws = isMnistShape(shape);
   byId("drop").classList.toggle("no-drawing", !draws);
   byId("undo").hidden = !draws;
-  byId("pad-hint").textContent = draws ? "Draw a digit here" : `Drop an image here; the model sees ${shape[2]} × ${shape[1]} pixels`;
+  const size = `${shape[2]} × ${shape[1]}`;
+  byId("pad-hint").textContent = draws ? "Draw a digit here" : `Drop an image here; the model sees ${size} pixels`;
   byId("classifier").value = prototypes === null ? "latent" : byId("classifier").value;
   byId("classifier").options[1].disabled = prototypes === null;
   showMethods(certificates);
@@ -106,8 +117,9 @@ const chooseFile = (file) => file && attempt(async (options) => {
   const { image: read, original } = await fromBlob(file, model.input_shape);
   const [width, height] = original;
   const [, H, W] = model.input_shape;
-  const size = width === W && height === H ? "" : ` It was ${width} × ${height} and is now ${W} × ${H}, as the model needs it.`;
-  await open(read, `${file.name ?? "A pasted image"}.${size}`, options);
+  const fitted = width !== W || height !== H;
+  const how = fitted ? ` It was ${width} × ${height} and is now ${W} × ${H}, as the model needs it.` : "";
+  await open(read, `${file.name ?? "A pasted image"}.${how}`, options);
 });
 
 /** Shows an image that was not drawn in the pad, and classifies it. */
@@ -117,8 +129,6 @@ async function open(read, origin, options) {
   byId("drop").classList.add("has-image");
   await receive(read, origin, options);
 }
-
-const take = (read, origin) => attempt((options) => receive(read, origin, options));
 
 async function receive(read, origin, options) {
   image = read;
@@ -162,9 +172,9 @@ async function classify(options) {
     if (error.name !== "AbortError") showNothing("No answer.");
     throw error;
   }
-  classified = { ...asked, classes: answer.results[0].classes };
-  showAnswer(byId("answer-body"), answer, asked);
   const words = inWords(answer.results[0]);
+  classified = { ...asked, words, classes: answer.results[0].classes };
+  showAnswer(byId("answer-body"), answer, asked);
   status.announce(words);
   byId("brief").textContent = `${words} ↓`;
   byId("brief").hidden = false;
@@ -174,18 +184,20 @@ async function classify(options) {
 async function certify(options) {
   const method = byId("method").value;
   const body = byId("certificate-body");
+  const say = (text) => body.replaceChildren(element("p", { className: "empty" }, text));
   byId("certificate").hidden = false;
   if (!method) {
-    body.replaceChildren(element("p", { className: "empty" }, "How much may the image change? Choose a method; it takes some seconds."));
+    say("How much may the image change? Choose a method; it takes some seconds.");
     return;
   }
-  body.replaceChildren(element("p", { className: "empty" }, "Certifying …"));
+  say("Certifying …");
   const query = { ...identity(), method, classifier: classified.classifier, bracket: true };
   try {
     const answer = await ask("/certify", { ...options, query, body: { images: [toJson(classified.image)] } });
     showCertificate(body, answer.results[0], classified);
+    status.announce(`${classified.words} Certified radius ${rounded(answer.results[0].certificate.radius)}.`);
   } catch (error) {
-    if (error.name !== "AbortError") body.replaceChildren(element("p", { className: "empty" }, "No certificate."));
+    if (error.name !== "AbortError") say("No certificate.");
     throw error;
   }
 }
@@ -197,7 +209,9 @@ byId("effort").addEventListener("change", again);
 byId("method").addEventListener("change", () => classified && attempt(certify));
 byId("clear").addEventListener("click", forget);
 byId("undo").addEventListener("click", () => pad.undo());
-byId("invert").addEventListener("click", () => image && attempt((options) => open(inverted(image), "Inverted.", options)));
+byId("invert").addEventListener("click", () => {
+  if (image) attempt((options) => open(inverted(image), "Inverted.", options));
+});
 byId("file").addEventListener("change", ({ target }) => {
   chooseFile(target.files[0]);
   target.value = ""; // so that the same file can be chosen again

@@ -1,6 +1,6 @@
 // Strokes as a digit of MNIST: fitted into a 20 x 20 box, antialiased, and its centre of mass in the middle of 28 x 28
-// (http://yann.lecun.com/exdb/mnist). Strokes are lists of [x, y]; their width is that of MNIST's pens, whatever the size
-// that somebody draws in.
+// (http://yann.lecun.com/exdb/mnist). Strokes are lists of [x, y]; their width is that of MNIST's pens, whatever the
+// size that somebody draws in.
 
 import { black } from "./pixels.js";
 

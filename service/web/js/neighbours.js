@@ -15,7 +15,8 @@ export function neighbours(result, { image, classes, model }) {
   const tiles = element("div", { className: "neighbours", id: "neighbours" });
   const check = element("button", { type: "button", id: "check" }, "Ask the server about these");
   const rival = rivalOf(result, classes);
-  const directions = Array.from({ length: RANDOM }, (_, i) => ({ name: "at random", direction: randomDirection(image, i + 1) }));
+  const seeds = Array.from({ length: RANDOM }, (_, i) => i + 1);
+  const directions = seeds.map((seed) => ({ name: "at random", direction: randomDirection(image, seed) }));
   let shown = [];
 
   const towardsRival = fromBase64(rival.reconstruction, image.shape).then((made) => {
@@ -37,7 +38,8 @@ export function neighbours(result, { image, classes, model }) {
     const outputs = tiles.querySelectorAll("output");
     try {
       const query = { model: model.name, version: model.version, ...CHECKED_BY[result.certificate.kind] };
-      const answer = await ask("/classify", { query, body: { images: shown.map((each) => toJson(each.image)) } });
+      const onWait = (seconds) => { outputs[0].textContent = `busy: again in ${seconds} s`; };
+      const answer = await ask("/classify", { query, onWait, body: { images: shown.map((each) => toJson(each.image)) } });
       answer.results.forEach(({ prediction }, i) => {
         const stays = prediction.index === result.prediction.index;
         outputs[i].textContent = stays ? `✓ still ${prediction.label}` : `✗ now ${prediction.label}`;

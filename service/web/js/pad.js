@@ -30,7 +30,7 @@ export function drawingPad(canvas, { onDrawing }) {
   }
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || !event.isPrimary) return;
     event.preventDefault();
     clearTimeout(pending);
     canvas.setPointerCapture(event.pointerId);

@@ -6,9 +6,11 @@ import { fromContext } from "./pixels.js";
 export async function fromBlob(blob, shape) {
   let bitmap;
   try {
-    bitmap = await createImageBitmap(blob);
+    // The numbers as they are in the file, as the server's decoder takes them, too.
+    bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
   } catch {
-    throw new Error(`“${blob.name ?? "This"}” is no picture that this browser can read. Choose a PNG, JPEG or WebP file.`);
+    const name = blob.name ?? "This";
+    throw new Error(`“${name}” is no picture that this browser can read. Choose a PNG, JPEG or WebP file.`);
   }
   const [, height, width] = shape;
   const scale = Math.min(width / bitmap.width, height / bitmap.height);

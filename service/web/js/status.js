@@ -24,6 +24,7 @@ export function showProblem(error, retry) {
     retry ? element("button", { type: "button", onclick: retry }, "Try again") : "",
   );
   problemBox.hidden = false;
+  problemBox.scrollIntoView({ block: "nearest" });
 }
 
 /** A countdown until the server wants to be asked again. */
@@ -37,6 +38,7 @@ export function showWaiting(seconds, problem, giveUp) {
       element("button", { type: "button", onclick: giveUp }, "Give up"),
     );
     waitingBox.hidden = false;
+    waitingBox.scrollIntoView({ block: "nearest" });
   }
   waitingBox.querySelector(".countdown").textContent = `Trying again in ${seconds} s.`;
 }
