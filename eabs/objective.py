@@ -71,9 +71,7 @@ def pairwise_costs(images: Tensor, reconstructions: Tensor) -> Tensor:
     """
     x = images.flatten(1)
     g = reconstructions.flatten(2).to(x.dtype)
-    # The squares cancel: half precision would leave nothing of a small cost.
-    with torch.autocast(x.device.type, enabled=False):
-        products = (x @ g.flatten(0, 1).T).view(len(x), *g.shape[:2])
+    products = (x @ g.flatten(0, 1).T).view(len(x), *g.shape[:2])
     return x.square().sum(1)[:, None, None] - 2 * products + g.square().sum(2)
 
 
@@ -88,7 +86,9 @@ def autoencoder_objective(
     labels: Tensor,
     noise: Tensor,
     weights: ObjectiveWeights,
+    *,
     prior: PriorDraw | None = None,
+    half: bool = False,
     collect: Callable[[Tensor], Tensor] = lambda part: part,
 ) -> ObjectiveTerms:
     """Objective (5) of the encoder and the decoders.
@@ -100,19 +100,25 @@ def autoencoder_objective(
         noise: (B, M) standard normal, for the reparameterised sample.
         weights: beta, gamma and the additions; beta alone counts without the discriminative loss.
         prior: for the whole mini-batch's latents; with a weight for `sliced_wasserstein` alone.
+        half: whether the decoders compute in bfloat16, as far as that may be; they are nearly all of the work.
         collect: the rows (N, ...) of the whole mini-batch, of which these B images are a part, from those of this part
             (B, ...).
     """
     absent = torch.zeros((), device=images.device)
     discriminative, rival = absent, absent
+    # Latents stay exact: what is told of them to the prior, and by it, is finer than bfloat16's three digits.
+    decoding = torch.autocast(images.device.type, torch.bfloat16, enabled=half)
     if isinstance(model, ClassModel):
         mean, log_variance = model.encoder.own(images, labels)
         latents = sample(mean, log_variance, noise)
-        reconstruction = (images - model.decoders.own(latents, labels)).square().flatten(1).sum(1).mean()
+        with decoding:
+            recreations = model.decoders.own(latents, labels)
+        reconstruction = (images - recreations).square().flatten(1).sum(1).mean()
     else:
         mean, log_variance = model.encoder(images)
         latents = sample(mean, log_variance, noise)
-        reconstructions = model.decoders(latents)
+        with decoding:
+            reconstructions = model.decoders(latents)
         costs = reconstruction_costs(images, reconstructions)
         reconstruction = costs.gather(1, labels[:, None]).mean()
         discriminative = F.cross_entropy(-costs, labels)

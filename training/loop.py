@@ -182,10 +182,16 @@ class Trainer:
 
         if model.discriminator is not None:
             model.discriminator.requires_grad_(False)
-        with self._autocast():
-            terms = autoencoder_objective(
-                model, images, labels, noise, recipe.objective, prior=match, collect=self.processes.collect
-            )
+        terms = autoencoder_objective(
+            model,
+            images,
+            labels,
+            noise,
+            recipe.objective,
+            prior=match,
+            half=recipe.precision == "bf16",
+            collect=self.processes.collect,
+        )
         self._autoencoder_adam.zero_grad(set_to_none=True)
         terms.total.backward()
         self.processes.average_gradients(self._generators)
@@ -222,11 +228,6 @@ class Trainer:
             group["lr"] = self.recipe.learning_rate * factor
         for group in self._discriminator_adam.param_groups if self._discriminator_adam is not None else ():
             group["lr"] = self.recipe.discriminator_learning_rate * factor
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.recipe.precision == "bf16":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return nullcontext()
 
     def _validate(self) -> Validation:
         subset = Split(

@@ -16,9 +16,9 @@ class Recipe(RunRecipe):
     """Every hyperparameter of a generative model's training run, and the kind that it is of.
 
     `learning_rate` is that of the encoder and the decoders; the discriminator's follows the same schedule scaled to
-    `discriminator_learning_rate`. `precision` is that of the autoencoder's arithmetic, `tf32` on CUDA alone.
-    Validation by latent inference, on `validation_images` images of the held-out split, happens every `validate_every`
-    epochs.
+    `discriminator_learning_rate`. `precision` is that of arithmetic: `tf32` is on CUDA alone, `bf16` in the
+    decoders alone. Validation by latent inference, on `validation_images` images of the held-out split, happens every
+    `validate_every` epochs.
 
     Two more are additions to the paper: `discriminator_steps` updates of the discriminator follow each of the others,
     with new samples of the prior; `wide_start` multiplies the decoders' width where it costs little time, at the linear

@@ -53,7 +53,7 @@ def test_the_latents_distance_from_the_prior_counts_with_its_weight(
 ) -> None:
     prior = PriorDraw(torch.randn(len(batch[0]), 2), torch.eye(2))
     without = autoencoder_objective(toy, *batch, ObjectiveWeights())
-    found = autoencoder_objective(toy, *batch, ObjectiveWeights(sliced_wasserstein=3.0), prior)
+    found = autoencoder_objective(toy, *batch, ObjectiveWeights(sliced_wasserstein=3.0), prior=prior)
     assert found.sliced_wasserstein == prior.distance(found.latents)
     torch.testing.assert_close(found.total, without.total + 3.0 * found.sliced_wasserstein)
     assert without.sliced_wasserstein == 0
