@@ -49,9 +49,9 @@ def watched(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
             ):
                 # A counter's first value says nothing of its growth: every series exists before what is counted.
                 ask(client, first_seed=1000)
-                watching.has_scraped()
+                watching.look()
                 ask(client, first_seed=0)
-                watching.has_scraped()
+                watching.look()
                 yield Watched(address, watching)
 
 

@@ -48,6 +48,16 @@ def variable_queries() -> dict[str, tuple[str, str]]:
     return found
 
 
+def recorded_in(query: str) -> set[str]:
+    """The names of recorded series in a query."""
+    return set(re.findall(r"\b[a-z_]+:\w+:\w+", query))
+
+
+def metrics_in(query: str) -> set[str]:
+    """The names of the server's own series in a query."""
+    return set(re.findall(r"(?<![:\w])(?:eabs|process)_\w+", query))
+
+
 def _filled(query: str) -> str:
     for variable in DASHBOARD["templating"]["list"]:
         query = query.replace(f"${variable['name']}", variable["allValue"])

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ class RealPrometheus:
 
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=f"{url}/api/v1", timeout=60)
+        self._at = time.time()
 
     def close(self) -> None:
         """Ends the connection."""
@@ -36,8 +37,8 @@ class RealPrometheus:
         return body["data"]
 
     def query(self, expression: str) -> list[Series]:
-        """The series of an instant query; `labels` and `value` of each."""
-        found = self.ask("query", query=expression)["result"]
+        """The series of an instant query about the moment of the last look; `labels` and `value` of each."""
+        found = self.ask("query", query=expression, time=str(self._at))["result"]
         return [{"labels": one["metric"], "value": float(one["value"][1])} for one in found]
 
     def value(self, expression: str) -> float | None:
@@ -46,24 +47,23 @@ class RealPrometheus:
         assert len(found) <= 1, found
         return found[0]["value"] if found else None
 
-    def until(self, true: Callable[[], bool], *, seconds: float = 60) -> None:
-        """Returns once something is true.
+    def look(self, *, seconds: float = 120) -> None:
+        """Returns once all that is true now has been scraped and recorded; later queries are about that moment, so
+        that a scrape which fails on a busy machine changes nothing.
 
         Raises:
-            TimeoutError: it never was.
+            TimeoutError: there was no such moment.
         """
-        give_up = time.monotonic() + seconds
-        while not true():
-            if time.monotonic() > give_up:
-                raise TimeoutError("Prometheus did not see it")
+        since, now = time.time(), 0.0
+        while now < since + seconds:
             time.sleep(0.2)
-
-    def has_scraped(self, scrapes: int = 2) -> None:
-        """Returns once everything that is true now has been scraped, so many times, and recorded by the rules."""
-        since = time.time()
-        groups = f"min(prometheus_rule_group_last_evaluation_timestamp_seconds) > {since + scrapes}"
-        self.until(lambda: self.value(f"min(timestamp(up)) > {since + scrapes}") is not None)
-        self.until(lambda: self.value(groups) is not None)
+            now = self._at = time.time()
+            scraped = f"count(min_over_time(up[5s]) == 1 and timestamp(up) > {since + 1}) == 2"
+            # While the rules were evaluated for the last time, every scrape was whole.
+            recorded = f"min(prometheus_rule_group_last_evaluation_timestamp_seconds) > {max(since + 1, now - 4)}"
+            if self.query(scraped) and self.query(recorded):
+                return
+        raise TimeoutError(f"Prometheus did not scrape two targets and evaluate its rules within {seconds} s")
 
 
 @contextmanager
