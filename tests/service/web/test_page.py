@@ -62,6 +62,12 @@ def test_an_example_is_answered_with_bars_and_re_creations_and_a_certificate(
     certificate = answer["results"][0]["certificate"]
     expect(page.locator("#promise")).to_contain_text(f"{certificate['radius']:.2f}")
     expect(page.locator("#attack-tick")).to_have_text(f"attack {certificate['attack_upper_bound']:.3f}")
+    zones = page.locator(".zones").bounding_box()
+    proven = page.locator(".zone.proven").bounding_box()
+    assert zones
+    assert proven
+    share = certificate["radius"] / float(page.locator("#size").get_attribute("max") or 0)
+    assert proven["width"] == pytest.approx(share * zones["width"], abs=1)
 
     expect(page.locator("#neighbours canvas")).to_have_count(5)
     (original,) = pixels_of(page, "#comparison figure:first-child canvas")
