@@ -4,7 +4,7 @@ With T images a second, of which the share h is answered by the cache, X images 
 busy all the time, u the share of it that may be, and b images a request:
 
     replicas            T (1 - h) / (X u)
-    server processes    T / b * request_s / u           one event loop each
+    server processes    T (request_s / b + image_s) / u one interpreter each
     Redis, commands     T (1 + 2 (1 - h))               one read an image, two writes for each that was computed
     Redis, memory       T (1 - h) * ttl_s * entry_bytes where nothing is evicted
     balancer, requests  T / b
@@ -31,8 +31,10 @@ class Assumptions:
     utilisation: float = 0.7
     """Share of its time that whatever computes may be busy, so that queues stay short."""
     images_per_request: float = 1.0
-    request_ms: float = 2.9
-    """Time of a server process for a request, inference left out."""
+    request_ms: float = 1.1
+    """Time of a server process for a request, inference and images left out."""
+    image_ms: float = 0.21
+    """Its time for each image of a request: decoding, identity, answer."""
     replica_price_per_h: float = 4.0
     """Of one replica, in whatever currency."""
     entry_bytes: float = 4496.0
@@ -72,7 +74,7 @@ def needs(given: Assumptions) -> list[Need]:
     """Every part, the one that is full first at the head."""
     per_image = {
         "replicas, inference": (1 - given.hit_rate) / (given.replica_images_per_s * given.utilisation),
-        "server processes": given.request_ms / 1e3 / given.images_per_request / given.utilisation,
+        "server processes": (given.request_ms / given.images_per_request + given.image_ms) / 1e3 / given.utilisation,
         "Redis, commands": (1 + 2 * (1 - given.hit_rate)) / given.redis_commands_per_s,
         "Redis, memory": (1 - given.hit_rate) * given.ttl_s * given.entry_bytes / (given.redis_gb * 1e9),
         "load balancers": 1 / given.images_per_request / given.balancer_requests_per_s,

@@ -23,10 +23,13 @@ def test_a_cache_that_answers_everything_leaves_one_replica() -> None:
     assert of(given, "replicas, inference") == Need("replicas, inference", 0, math.inf)
 
 
-def test_requests_of_many_images_take_fewer_processes_and_balancers() -> None:
-    many = replace(GIVEN, images_per_request=10)
-    for part in ("server processes", "load balancers"):
-        assert of(many, part).full_at == pytest.approx(10 * of(GIVEN, part).full_at)
+def test_requests_of_many_images_take_fewer_balancers_and_save_what_a_request_costs_besides_its_images() -> None:
+    given = replace(GIVEN, request_ms=3.0, image_ms=1.0)
+    many = replace(given, images_per_request=10)
+    assert of(many, "load balancers").full_at == pytest.approx(10 * of(given, "load balancers").full_at)
+    # A process may be busy for half of each second.
+    assert of(given, "server processes").full_at == pytest.approx(500 / 4)
+    assert of(many, "server processes").full_at == pytest.approx(500 / 1.3)
 
 
 def test_redis_reads_once_for_each_image_and_writes_twice_for_each_that_was_computed() -> None:
