@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bench, data, evaluate, keys, models, prototypes
+from cli import bench, data, evaluate, keys, models, prototypes, reference
 from cli.classify import certify, classify
 from cli.serve import serve
 from cli.train import train
@@ -47,6 +47,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(prototypes.app, name="prototypes")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(bench.app, name="bench")
+app.add_typer(reference.app, name="reference")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the server answers, as docs/http.md has it: frozen, and blind to fields that a newer server may add."""
+"""What the server answers, as docs/api.md has it: frozen, and blind to fields that a newer server may add."""
 
 from typing import Generic, Literal, TypeVar
 

@@ -4,7 +4,7 @@
        BadImage    ConnectionFailed  Problem           UnexpectedAnswer
                    TimedOut          (by its status)   ModelReplaced
 
-A `Problem` is what the server says (RFC 9457); its classes are the statuses of docs/http.md.
+A `Problem` is what the server says (RFC 9457); its classes are the statuses of docs/api.md.
 """
 
 # ruff: noqa: N818 -- the names read as what happened; the base class says that they are errors.

@@ -1,4 +1,4 @@
-"""What may be asked of a classification or a certificate; docs/http.md says what each does. None is as if absent."""
+"""What may be asked of a classification or a certificate; docs/api.md says what each does. None is as if absent."""
 
 from typing import Literal, TypedDict
 

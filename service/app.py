@@ -22,6 +22,7 @@ from service.middleware.tracing import TracingMiddleware
 from service.models.wishes import Wishes
 from service.problems import install_problem_handlers
 from service.routes import certify, classify, health, models, open_inference, repository, web
+from service.routes.examples import with_examples
 from service.runtime import Gate, Runtime
 from service.security.exposure import is_open_to_others, load_keys
 from service.security.openapi import with_security
@@ -40,12 +41,12 @@ Errors are RFC 9457 `application/problem+json`; those of the Open Inference Prot
 
 
 class _Application(FastAPI):
-    """Its OpenAPI document knows of keys, too."""
+    """Its OpenAPI document knows of keys, and shows answers, too."""
 
     def openapi(self) -> dict[str, Any]:
         """The document, made when it is first asked for."""
         if self.openapi_schema is None:
-            self.openapi_schema = with_security(super().openapi())
+            self.openapi_schema = with_examples(with_security(super().openapi()))
         return self.openapi_schema
 
 

@@ -10,8 +10,8 @@
        NotFound                     LoadFailed
        StoreDown
 
-Each class carries the HTTP status and the title that `problems.py` answers with; `detail` names what was expected
-and what came.
+Each class carries the HTTP status and the title that `problems.py` answers with, and its docstring says when, in
+docs/api.md too; `detail` names what was expected and what came.
 """
 
 # ruff: noqa: N818 -- the names read as what happened; the base class says that they are errors.
@@ -21,7 +21,7 @@ from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """Any failure of a request that the service knows how to explain."""
+    """Something that nobody expected; the log has it under the request's id."""
 
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "internal-error"
@@ -34,7 +34,7 @@ class ServiceError(Exception):
 
 
 class Malformed(ServiceError):
-    """Bytes that cannot be read as what they claim to be."""
+    """Bytes that cannot be read as what they claim to be: JSON, base64, multipart, gzip, a truncated image."""
 
     status = 400
     kind = "malformed"
@@ -42,7 +42,7 @@ class Malformed(ServiceError):
 
 
 class Unauthenticated(ServiceError):
-    """No API key where one is needed, or one that nobody knows."""
+    """No API key where the server asks for one, or one that nobody knows."""
 
     status = 401
     kind = "unauthenticated"
@@ -54,7 +54,7 @@ class Unauthenticated(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """A known caller who may not do this, or something that nobody may do here."""
+    """A key without the scope that the route needs; models loaded or unloaded where no key may do that."""
 
     status = 403
     kind = "forbidden"
@@ -62,7 +62,7 @@ class Forbidden(ServiceError):
 
 
 class NotFound(ServiceError):
-    """A model, a version or an image that this server does not hold."""
+    """A model or version that is not loaded, an `image_id` that is not remembered."""
 
     status = 404
     kind = "not-found"
@@ -70,7 +70,7 @@ class NotFound(ServiceError):
 
 
 class TooLarge(ServiceError):
-    """Too many bytes, pixels or images."""
+    """Too many bytes, pixels or images; a file or a JSON document of too many parts."""
 
     status = 413
     kind = "too-large"
@@ -78,7 +78,7 @@ class TooLarge(ServiceError):
 
 
 class Unsupported(ServiceError):
-    """A format that is not on the list."""
+    """Not a PNG, JPEG or WebP, or an animated one; another content type or encoding than the route takes."""
 
     status = 415
     kind = "unsupported-format"
@@ -86,7 +86,8 @@ class Unsupported(ServiceError):
 
 
 class Invalid(ServiceError):
-    """Readable, but not something that a model can be asked: a wrong shape, NaN, a value out of range."""
+    """Readable, but nothing that can be asked: a wrong shape, NaN, a value out of range, an unknown parameter or field,
+    parameters that do not go together, more samples than the time allows."""
 
     status = 422
     kind = "invalid"
@@ -116,7 +117,7 @@ class LoadFailed(ServiceError):
 
 
 class DeadlinePassed(ServiceError):
-    """The answer was not there in time."""
+    """The answer was not there in time: the request's own (`X-Request-Timeout-Ms`), or the server's."""
 
     status = 504
     kind = "deadline-passed"
@@ -129,7 +130,7 @@ class _TryLater(ServiceError):
 
 
 class QueueFull(_TryLater):
-    """More images wait than the server promised to hold."""
+    """As many images wait as the server promised to hold, or as many bytes of bodies are in its memory."""
 
     status = 429
     kind = "queue-full"
@@ -137,7 +138,7 @@ class QueueFull(_TryLater):
 
 
 class RateLimited(_TryLater):
-    """More requests of one caller than it may send."""
+    """More requests of one key, or address, than it may send."""
 
     status = 429
     kind = "rate-limited"
@@ -145,7 +146,7 @@ class RateLimited(_TryLater):
 
 
 class NotReady(_TryLater):
-    """Models are still loading, or the server is about to end."""
+    """Models are still loading, the engine has failed, or the server is about to end."""
 
     status = 503
     kind = "not-ready"

@@ -62,7 +62,7 @@ def internal_error(path: str) -> Response:
 
 
 def describe(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI description of the errors that a route may answer with."""
+    """The OpenAPI description of the errors that a route may answer with: for each status, its problems' kinds."""
     return _describe(errors, MEDIA_TYPE, Problem)
 
 
@@ -74,10 +74,12 @@ def describe_open_inference(*errors: type[ServiceError]) -> dict[int | str, dict
 def _describe(
     errors: Iterable[type[ServiceError]], media_type: str, form: type[BaseModel]
 ) -> dict[int | str, dict[str, Any]]:
-    titles: dict[int, str] = {error.status: error.title for error in errors}
+    kinds: dict[int, list[str]] = {}
+    for error in errors:
+        kinds.setdefault(error.status, []).append(f"`{error.kind}`: {error.title}")
     return {
-        status: {"description": title, "content": {media_type: {"schema": form.model_json_schema()}}}
-        for status, title in sorted(titles.items())
+        status: {"description": "; ".join(of_status), "content": {media_type: {"schema": form.model_json_schema()}}}
+        for status, of_status in sorted(kinds.items())
     }
 
 

@@ -8,29 +8,44 @@ from eabs.settings import Effort, Solver
 from model_store import Evaluation, TrainingData
 from service.jobs import Classifier, Method
 
-Digest = Annotated[str, Field(examples=["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])]
+_DIGEST = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+Digest = Annotated[str, Field(description="Of the version's manifest", examples=[_DIGEST])]
+ImageId = Annotated[
+    str, Field(description="The image's identity: of its pixels as the model sees them", examples=[_DIGEST])
+]
+Cached = Annotated[bool, Field(description="Whether the answer was computed before")]
+
+_TRAINING_DATA = {
+    "dataset": "mnist",
+    "splits": {"train": 54000, "validation": 6000},
+    "sources": {
+        "train-images-idx3-ubyte.gz": "sha256:db8f937d487057fb14a9f0fbe97f0bc8d311ab41b750d41e1ff37c43b9e55e19",
+    },
+    "licence": "CC BY-SA 3.0",
+    "citation": "LeCun, Bottou, Bengio, Haffner: Gradient-based learning, Proc. IEEE 86 (1998)",
+}
 
 
 class ModelIdentity(BaseModel):
     """Which model answered."""
 
-    name: str = Field(examples=["mnist"])
-    version: str = Field(examples=["1"])
+    name: str = Field(description="Its name in the store", examples=["mnist"])
+    version: str = Field(description="Never an alias", examples=["1"])
     digest: Digest
 
 
 class Prediction(BaseModel):
     """A class."""
 
-    index: int = Field(examples=[7])
-    label: str = Field(examples=["7"])
+    index: int = Field(description="From 0", examples=[7])
+    label: str = Field(description="Its name", examples=["7"])
 
 
 class ClassScore(BaseModel):
     """What one class's generator could make of the image, or how near its nearest prototype comes."""
 
-    index: int = Field(examples=[7])
-    label: str = Field(examples=["7"])
+    index: int = Field(description="Of the class", examples=[7])
+    label: str = Field(description="Of the class", examples=["7"])
     log_likelihood: float = Field(description="-l_k; higher is better", examples=[-12.4])
     reconstruction_distance: float = Field(
         description="To the class's best reconstruction or nearest prototype: L2 over [0, 1] pixels, not squared",
@@ -55,12 +70,12 @@ class ExplainedClassScore(ClassScore):
 class Certificate(BaseModel):
     """Within which distance the prediction cannot change, and on what that rests."""
 
-    kind: Method
+    kind: Method = Field(description="The method")
     classifier: str = Field(
         description="Whose prediction it speaks of: exact-inference, finite-bank, or smoothed finite-bank or latent",
         examples=["finite-bank"],
     )
-    norm: Literal["l2"] = "l2"
+    norm: Literal["l2"] = Field("l2", description="Of the distance")
     radius: float = Field(description="L2 distance over [0, 1] pixels of the model's input", examples=[1.93])
     sound: bool = Field(description="Whether the radius holds without an assumption", examples=[True])
     confidence: float | None = Field(description="For randomised certificates, 1 - alpha", examples=[None])
@@ -85,7 +100,7 @@ class Preprocessing(BaseModel):
 class ImageClassification(BaseModel):
     """The answer about one image."""
 
-    image_id: Digest
+    image_id: ImageId
     classifier: Classifier = Field(description="What decided")
     prediction: Prediction | None = Field(
         description="The class of the highest log-likelihood; with `reject`, null of an image out of distribution"
@@ -98,18 +113,18 @@ class ImageClassification(BaseModel):
         description="Whether the typicality is below the model's threshold, `reject_below` in GET /models/{name}",
         examples=[False],
     )
-    classes: list[ExplainedClassScore | ClassScore]
-    certificate: Certificate | None
+    classes: list[ExplainedClassScore | ClassScore] = Field(description="Every class, in the order of the indices")
+    certificate: Certificate | None = Field(description="Where one was asked for")
     preprocessing: Preprocessing
-    cached: bool = Field(description="Whether the answer was computed before")
+    cached: Cached
 
 
 class RivalBound(BaseModel):
     """How far away the input is, at least, at which this class could win; negative if it may win here."""
 
-    index: int = Field(examples=[1])
-    label: str = Field(examples=["1"])
-    bound: float = Field(examples=[0.81])
+    index: int = Field(description="Of the class", examples=[1])
+    label: str = Field(description="Of the class", examples=["1"])
+    bound: float = Field(description="L2 over [0, 1] pixels", examples=[0.81])
 
 
 class ExactInferenceSettings(BaseModel):
@@ -156,7 +171,7 @@ CertificateSettings = Annotated[
 class ImageCertification(BaseModel):
     """The certificate of one image."""
 
-    image_id: Digest
+    image_id: ImageId
     prediction: Prediction | None = Field(
         description="Of the classifier that the certificate speaks of; null where a smoothed one abstains"
     )
@@ -170,19 +185,19 @@ class ImageCertification(BaseModel):
     )
     settings: CertificateSettings
     preprocessing: Preprocessing
-    cached: bool
+    cached: Cached
 
 
 class TimingMs(BaseModel):
     """Where the time went, in ms; queue and inference are those of the image that was answered last."""
 
-    decode: float = Field(examples=[0.4])
-    queue: float = Field(examples=[1.1])
-    inference: float = Field(examples=[21.0])
+    decode: float = Field(description="Reading the body and its images", examples=[0.4])
+    queue: float = Field(description="Waiting for inference", examples=[1.1])
+    inference: float = Field(description="The batch that the image was in", examples=[21.0])
 
 
 class _Answer(BaseModel):
-    request_id: str
+    request_id: str = Field(description="As in the header X-Request-Id, and in the log")
     model: ModelIdentity
 
 
@@ -203,11 +218,11 @@ class CertifyAnswer(_Answer):
 class LoadedVersion(BaseModel):
     """A version that this server has in memory."""
 
-    version: str
+    version: str = Field(examples=["1"])
     digest: Digest
-    classes: list[str]
+    classes: list[str] = Field(description="Their labels, in the order of their indices", examples=[["0", "1", "2"]])
     input_shape: tuple[int, int, int] = Field(description="(C, H, W)", examples=[[1, 28, 28]])
-    default_effort: Effort
+    default_effort: Effort = Field(description="Of a request that names none")
     reject_below: float = Field(
         description="Less typicality counts as out of distribution. Of the classifier latent, with the effort "
         "`calibration_effort`",
@@ -216,23 +231,33 @@ class LoadedVersion(BaseModel):
     calibration_effort: Effort = Field(description="With which posterior and typicality of latent inference were set")
     certificates: list[Method] = Field(description="The certificates that it can give")
     prototypes: int | None = Field(description="In its prototype bank, if it has one", examples=[4000])
-    prototype_reject_below: float | None = Field(description="As `reject_below`, of the classifier finite-bank")
-    metrics: dict[str, float] = Field(description="Measured when the model was published")
-    prototype_metrics: dict[str, float] | None = Field(description="Of its prototype bank, likewise")
-    training_data: TrainingData
-    training_recipe: dict[str, str | int | float | bool]
-    evaluations: list[Evaluation] = Field(description="Measured of these weights: accuracy, attacks, certificates")
-    device: str
+    prototype_reject_below: float | None = Field(
+        description="As `reject_below`, of the classifier finite-bank", examples=[0.01]
+    )
+    metrics: dict[str, float] = Field(
+        description="Measured when the model was published", examples=[{"validation_accuracy_standard": 0.985}]
+    )
+    prototype_metrics: dict[str, float] | None = Field(
+        description="Of its prototype bank, likewise", examples=[{"validation_accuracy": 0.983}]
+    )
+    training_data: TrainingData = Field(description="What it was trained on", examples=[_TRAINING_DATA])
+    training_recipe: dict[str, str | int | float | bool] = Field(
+        description="How it was trained", examples=[{"name": "quick", "epochs": 30, "batch": 128}]
+    )
+    evaluations: list[Evaluation] = Field(
+        description="Measured of these weights: accuracy, attacks, certificates", examples=[[]]
+    )
+    device: str = Field(description="Where it infers", examples=["cpu"])
 
 
 class ModelSummary(BaseModel):
     """A model of the store."""
 
-    name: str = Field(examples=["mnist"])
-    versions: list[str]
-    aliases: dict[str, str]
-    loaded: list[str] = Field(description="Versions that this server answers with")
-    default: bool = Field(description="Whether a request without `model` gets this one")
+    name: str = Field(description="Its name", examples=["mnist"])
+    versions: list[str] = Field(description="The published ones", examples=[["1", "2"]])
+    aliases: dict[str, str] = Field(description="And the versions that they name", examples=[{"production": "2"}])
+    loaded: list[str] = Field(description="Versions that this server answers with", examples=[["2"]])
+    default: bool = Field(description="Whether a request without `model` gets this one", examples=[True])
 
 
 class ModelDetails(ModelSummary):

@@ -25,10 +25,15 @@ class Settings(BaseSettings):
     models: str = Field(
         "mnist", description="Models to serve, `name` or `name@version`, comma-separated; the first is the default"
     )
-    store: StoreRoot = Field(BUNDLED, description="The model store: a folder, or a URL such as `s3://bucket/prefix`")
+    store: StoreRoot = Field(
+        BUNDLED,
+        description="The model store: a folder, or a URL such as `s3://bucket/prefix`",
+        json_schema_extra={"default_in_words": "the bundled models"},
+    )
     cache_dir: Path | None = Field(
         default_factory=default_cache,
         description="Where what is prepared of each model is kept between starts, and versions of remote stores",
+        json_schema_extra={"default_in_words": "`~/.cache/eabs`"},
     )
     poll_s: float = Field(
         10.0, ge=0, description="How often the store is asked whether an alias has moved, in s; 0 is never"
@@ -70,7 +75,7 @@ class Settings(BaseSettings):
     )
     decode_threads: int = Field(2, ge=1, description="Images that are decoded at the same time")
 
-    max_images: int = Field(64, ge=1, description="Images in one request")
+    max_images: int = Field(64, ge=1, description="Images in one request; at most `EABS_MAX_QUEUE`")
     max_body_bytes: int = Field(16 * MiB, ge=1, description="Bytes of one request's body")
     max_buffered_bytes: int = Field(512 * MiB, ge=1, description="Bytes of all requests' bodies together")
     max_pixels: int = Field(4_000_000, ge=1, description="Pixels of one encoded image, before it is resized")

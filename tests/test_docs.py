@@ -7,20 +7,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase as Collector
 
-from service.settings import Settings
+from cli.reference.markdown import anchor
 from service.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
-
-
-def test_every_setting_is_documented_with_its_description() -> None:
-    page = (ROOT / "docs" / "configuration.md").read_text()
-    for name, field in Settings.model_fields.items():
-        (row,) = [line for line in page.splitlines() if line.startswith(f"| `EABS_{name.upper()}` |")]
-        assert field.description
-        assert row.endswith(f"| {field.description} |")
-    assert page.count("| `EABS_") == len(Settings.model_fields)
 
 
 def rows_of(registry: CollectorRegistry) -> set[str]:
@@ -41,12 +32,33 @@ def test_every_metric_is_documented_with_its_type_labels_and_help_and_no_other()
     assert set(table.splitlines()) == rows_of(Metrics().registry)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_and_named_file_exists(page: Path) -> None:
+def headings_of(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub has them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return {anchor(heading) for heading in re.findall(r"^#+ (.+)$", plain, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_and_its_heading_and_named_files_exist(page: Path) -> None:
     text = page.read_text()
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-        assert (page.parent / target).exists(), target
+    for name, heading in re.findall(r"\]\(([^)#:\s]*)(#[^)]+)?\)", text):
+        target = page.parent / name if name else page
+        assert target.exists(), name
+        assert not heading or heading in headings_of(target), name + heading
     for file in re.findall(
         r"`((?:eabs|service|training|model_store|benchmarks|client|tests|scripts|cli)/[\w/.]+)`", text
     ):
         assert (ROOT / file).exists(), file
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    seen, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        seen.add(page)
+        linked = {
+            (page.parent / name).resolve() for name in re.findall(r"\]\(([^)#:\s]+\.md)(?:#[^)]+)?\)", page.read_text())
+        }
+        waiting += linked - seen
+    assert set(PAGES) <= seen

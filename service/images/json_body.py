@@ -36,7 +36,9 @@ class ImagesRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    images: Annotated[list[EncodedImage | PixelImage], Field(min_length=1)]
+    images: Annotated[
+        list[EncodedImage | PixelImage], Field(description="Each by its `data` or its `pixels`", min_length=1)
+    ]
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class ModelMetadata(_Answer):
     versions: list[str] = Field(description="Those that may be named", examples=[["1"]])
     platform: str = Field(examples=["eabs_pytorch"])
     inputs: list[TensorMetadata]
-    outputs: list[TensorMetadata]
+    outputs: list[TensorMetadata] = Field(examples=[[{"name": "prediction", "datatype": "INT64", "shape": [-1]}]])
 
 
 class InputParameters(_Request):
@@ -102,7 +102,9 @@ class InferRequest(_Request):
 
     id: str | None = Field(None, description="Is echoed", examples=["42"])
     model_name: str | None = Field(None, description="The model's, if it is there at all", examples=["mnist"])
-    parameters: dict[str, Parameter] | None = Field(None, examples=[{"effort": "fast"}])
+    parameters: dict[str, Parameter] | None = Field(
+        None, description="What to ask, as of /classify", examples=[{"effort": "fast"}]
+    )
     inputs: list[RequestInput]
     outputs: list[RequestOutput] | None = Field(None, description="All outputs, if absent or empty")
 

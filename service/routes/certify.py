@@ -12,7 +12,6 @@ from service.models.served_model import ServedModel
 from service.problems import describe
 from service.routes import runtime_of
 from service.routes.deadline import answer_body, answer_query, deadline_of
-from service.routes.examples import certify_examples
 from service.routes.images import IMAGE_ERRORS, images_request_body, json_response
 from service.routes.queries import CertifyOneQuery, CertifyQuery, TimeoutMs
 from service.runtime import Runtime
@@ -27,7 +26,7 @@ MAX_QUERY_IMAGE_BYTES = 8 * 1024
 @router.post(
     "/certify",
     response_model=CertifyAnswer,
-    responses=certify_examples() | describe(*IMAGE_ERRORS),
+    responses=describe(*IMAGE_ERRORS),
     openapi_extra=images_request_body(),
     summary="Certifies one or more images",
 )
@@ -52,7 +51,7 @@ async def post_certify(
 @router.get(
     "/certify",
     response_model=CertifyAnswer,
-    responses=certify_examples() | describe(*IMAGE_ERRORS),
+    responses=describe(*IMAGE_ERRORS),
     summary="Certifies one image, sent in the query or classified before",
 )
 async def get_certify(

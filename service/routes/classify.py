@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Request, Response
 from service.problems import describe
 from service.routes import runtime_of
 from service.routes.deadline import answer_body, deadline_of
-from service.routes.examples import classify_examples
 from service.routes.images import IMAGE_ERRORS, images_request_body, json_response
 from service.routes.queries import ClassifyQuery, TimeoutMs
 from service.schemas import ClassifyAnswer
@@ -20,7 +19,7 @@ router = APIRouter(tags=["classification"])
 @router.post(
     "/classify",
     response_model=ClassifyAnswer,
-    responses=classify_examples() | describe(*IMAGE_ERRORS),
+    responses=describe(*IMAGE_ERRORS),
     openapi_extra=images_request_body(),
     summary="Classifies one or more images",
 )

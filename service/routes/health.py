@@ -14,6 +14,12 @@ from service.telemetry.metrics import CONTENT_TYPE
 router = APIRouter(tags=["operation"])
 
 _RETRY_AFTER_S = 5
+_SCRAPED = """\
+# HELP eabs_queue_depth Images waiting for inference
+# TYPE eabs_queue_depth gauge
+eabs_queue_depth 0.0
+...
+"""
 
 
 @router.get("/healthz", summary="Says that the process lives")
@@ -32,7 +38,12 @@ async def readyz(request: Request) -> Readiness:
     return Readiness(models=[identity_of_model(model) for model in runtime.catalogue])
 
 
-@router.get("/metrics", response_class=Response, summary="The metrics, for Prometheus")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": _SCRAPED}}}},
+    summary="Tells Prometheus the metrics",
+)
 async def scrape(request: Request) -> Response:
     """Prometheus' text format."""
     metrics = runtime_of(request).metrics

@@ -7,10 +7,12 @@ from pydantic import BaseModel
 
 from service.errors import (
     DeadlinePassed,
+    EngineFailed,
     Invalid,
     Malformed,
     NotFound,
     NotReady,
+    OutOfMemory,
     QueueFull,
     ServiceError,
     TooLarge,
@@ -27,7 +29,9 @@ IMAGE_ERRORS: tuple[type[ServiceError], ...] = (
     Invalid,
     QueueFull,
     ServiceError,
+    EngineFailed,
     NotReady,
+    OutOfMemory,
     DeadlinePassed,
 )
 _BINARY = {"type": "string", "format": "binary"}

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from service.errors import Invalid, NotFound, StoreDown
 from service.models.served_model import ServedModel
@@ -27,7 +27,11 @@ async def list_models(request: Request, _: Annotated[NoQuery, Query()]) -> Model
 
 
 @router.get("/models/{name}", responses=describe(NotFound, Invalid, StoreDown), summary="Describes a model")
-async def get_model(request: Request, name: str, _: Annotated[NoQuery, Query()]) -> ModelDetails:
+async def get_model(
+    request: Request,
+    name: Annotated[str, Path(description="The model's name", examples=["mnist"])],
+    _: Annotated[NoQuery, Query()],
+) -> ModelDetails:
     """A model's versions and aliases, and the particulars of its loaded versions."""
     runtime = runtime_of(request)
     summary = await asyncio.to_thread(partial(_summary, runtime, name))

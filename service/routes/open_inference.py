@@ -105,10 +105,16 @@ def _infer_description() -> dict[str, Any]:
     binary = {"schema": {"type": "string", "format": "binary"}}
     image = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [_WHITE_PNG]}
     example = {"id": "42", "inputs": [image], "outputs": [{"name": "prediction"}]}
+    found = {"name": "prediction", "datatype": "INT64", "shape": [1], "data": [1]}
+    envelope = {"model_name": "mnist", "model_version": "1", "id": "42", "parameters": {"classifier": "latent"}}
+    answer = {"example": envelope | {"outputs": [found]}}
     return {
         "response_model": InferResponse,
         "responses": {
-            200: {"content": {BINARY_TYPE: binary}, "headers": {HEADER: {"schema": {"type": "integer"}}}},
+            200: {
+                "content": {"application/json": answer, BINARY_TYPE: binary},
+                "headers": {HEADER: {"schema": {"type": "integer"}}},
+            },
             **describe_open_inference(*IMAGE_ERRORS),
         },
         "openapi_extra": {

@@ -118,7 +118,11 @@ class CertifyQuery(CertificateQuery):
 class CertifyOneQuery(CertifyQuery):
     """The query of GET /certify: one of `image_id` and `image`."""
 
-    image_id: str | None = Field(None, description="An image that was classified before, `sha256:<hex>`")
+    image_id: str | None = Field(
+        None,
+        description="An image that was classified before, `sha256:<hex>`",
+        examples=["sha256:87b3c3fba1b824f92d7a46bd0aaf1598be7890522b4c59a820341ec9368e036f"],
+    )
     image: str | None = Field(None, description="An encoded image of at most 8 KiB, as base64url")
 
     @model_validator(mode="after")

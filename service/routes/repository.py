@@ -39,7 +39,7 @@ class IndexEntry(BaseModel):
     name: str = Field(examples=["mnist"])
     version: str = Field(examples=["1"])
     state: Literal["READY", "UNAVAILABLE"]
-    reason: str = Field(description="Why it is unavailable, if it is", examples=["unloaded"])
+    reason: str = Field(description="Why it is unavailable, if it is", examples=[""])
 
 
 class LoadParameters(BaseModel):

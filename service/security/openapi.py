@@ -14,7 +14,8 @@ _REFUSALS = (Unauthenticated, Forbidden, RateLimited)
 
 
 def with_security(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, with the schemes of keys, which operations want one, and how they refuse."""
+    """The document, with the schemes of keys, which operations want one, of which scope (`x-scope`), and how they
+    refuse."""
     document.setdefault("components", {})["securitySchemes"] = _SCHEMES
     for path, operations in document["paths"].items():
         if access_of(path) == "open":
@@ -22,6 +23,8 @@ def with_security(document: dict[str, Any]) -> dict[str, Any]:
         refusals = (describe_open_inference if is_open_inference(path) else describe)(*_REFUSALS)
         for operation in operations.values():
             operation["security"] = [{name: []} for name in _SCHEMES]
+            operation["x-scope"] = access_of(path)
             for status, refusal in refusals.items():
-                operation["responses"].setdefault(str(status), refusal)
+                known = operation["responses"].setdefault(str(status), {**refusal, "description": ""})
+                known["description"] = "; ".join(filter(None, (known["description"], refusal["description"])))
     return document

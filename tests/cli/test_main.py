@@ -11,7 +11,7 @@ COMMANDS = [
     "evaluate convergence",
     "bench engine", "bench certificates", "bench server", "bench layouts", "bench optimality",
     "bench convergence", "bench solvers", "bench classes", "bench arrivals", "bench starts", "bench public-abs",
-    "bench adversarial", "bench scaling",
+    "bench adversarial", "bench scaling", "reference configuration", "reference api",
 ]  # fmt: skip
 
 
