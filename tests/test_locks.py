@@ -10,7 +10,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-cuda.lock"]
+LOCKS = ["requirements.lock", "requirements-image.lock", "requirements-dev.lock", "requirements-cuda.lock"]
+SERVING = ["requirements.lock", "requirements-image.lock"]
 _ENTRY = re.compile(r"^(?P<requirement>\S.*?==.*?) \\\n(?P<hashes>(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.M)
 
 
@@ -36,8 +37,14 @@ def test_every_locked_package_has_hashes(lock: str) -> None:
     assert _locked(lock)
 
 
-def test_what_serving_needs_is_locked() -> None:
-    _expect_locked(PROJECT["dependencies"], "requirements.lock")
+@pytest.mark.parametrize("lock", SERVING)
+def test_what_serving_needs_is_locked(lock: str) -> None:
+    _expect_locked(PROJECT["dependencies"], lock)
+
+
+def test_what_an_image_has_besides_is_locked() -> None:
+    extras = PROJECT["optional-dependencies"]
+    _expect_locked([*extras["s3"], *extras["tracing"]], "requirements-image.lock")
 
 
 def test_what_testing_needs_is_locked() -> None:
@@ -48,11 +55,12 @@ def test_what_testing_needs_is_locked() -> None:
     _expect_locked([*PROJECT["dependencies"], *asked], "requirements-dev.lock")
 
 
-def test_what_is_served_with_is_what_is_tested_with() -> None:
-    served, tested = _locked("requirements.lock"), _locked("requirements-dev.lock")
+@pytest.mark.parametrize("lock", SERVING)
+def test_what_is_served_with_is_what_is_tested_with(lock: str) -> None:
+    served, tested = _locked(lock), _locked("requirements-dev.lock")
     assert served.items() <= tested.items()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", [*SERVING, "requirements-dev.lock"])
 def test_no_library_of_cuda_is_installed_where_torch_needs_none(lock: str) -> None:
     assert not [name for name in _locked(lock) if name.split("-")[0] in {"nvidia", "cuda", "triton"}]
