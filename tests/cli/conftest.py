@@ -24,13 +24,14 @@ class Outcome:
 Eabs = Callable[..., Outcome]
 
 
+def run_eabs(*arguments: object) -> Outcome:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
 @pytest.fixture
 def eabs() -> Eabs:
-    def run(*arguments: object) -> Outcome:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        return Outcome(result.exit_code, result.stdout, result.stderr)
-
-    return run
+    return run_eabs
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,45 @@
 """The whole line: train on real digits, publish, evaluate, classify."""
 
 import json
+import shutil
 from pathlib import Path
 
-from tests.cli.conftest import Eabs
+import pytest
+
+from tests.cli.conftest import Eabs, Outcome, run_eabs
 from tests.conftest import EXAMPLES
+from tests.small_networks import small_networks  # noqa: F401 -- a fixture
+
+pytestmark = pytest.mark.usefixtures("small_networks")
 
 
-def test_a_trained_run_is_published_evaluated_and_classifies(eabs: Eabs, mnist_folder: Path, tmp_path: Path) -> None:
-    run, store = tmp_path / "run", tmp_path / "store"
-    trained = eabs(
-        "train", "--dataset", "mnist", "--data", mnist_folder, "--out", run, "--device", "cpu",
+@pytest.fixture(scope="module")
+def trained(
+    small_networks: None,  # noqa: ARG001, F811 -- the fixture
+    mnist_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, Outcome]:
+    """A run, and what its training said."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    outcome = run_eabs(
+        "train", "--dataset", "mnist", "--data", mnist_folder, "--out", out, "--device", "cpu",
         "--epochs", 2, "--batch", 32, "--json",
     )  # fmt: skip
-    assert trained.code == 0, trained.err
-    assert json.loads(trained.out)["step"] == 10
+    assert outcome.code == 0, outcome.err
+    return out, outcome
+
+
+@pytest.fixture
+def run(trained: tuple[Path, Outcome], tmp_path: Path) -> Path:
+    """That run, to do with as one likes."""
+    return Path(shutil.copytree(trained[0], tmp_path / "run"))
+
+
+def test_a_trained_run_is_published_evaluated_and_classifies(
+    eabs: Eabs, trained: tuple[Path, Outcome], run: Path, mnist_folder: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    assert json.loads(trained[1].out)["step"] == 10
 
     bank = eabs(
         "prototypes", "train", run, "--data", mnist_folder, "--per-class", 4, "--components", 20, "--epochs", 2,
@@ -79,13 +104,7 @@ def test_a_trained_run_is_published_evaluated_and_classifies(eabs: Eabs, mnist_f
     assert certificate["radius"] < certificate["attack_upper_bound"]
 
 
-def test_banks_are_compared_on_the_same_images(eabs: Eabs, mnist_folder: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    trained = eabs(
-        "train", "--dataset", "mnist", "--data", mnist_folder, "--out", run, "--device", "cpu",
-        "--epochs", 1, "--batch", 32, "--json",
-    )  # fmt: skip
-    assert trained.code == 0, trained.err
+def test_banks_are_compared_on_the_same_images(eabs: Eabs, run: Path, mnist_folder: Path) -> None:
     compared = eabs(
         "prototypes", "compare", run, "--data", mnist_folder, "--bank", "images", "--bank", "recreations",
         "--split", "test", "--json",
@@ -98,9 +117,7 @@ def test_banks_are_compared_on_the_same_images(eabs: Eabs, mnist_folder: Path, t
         assert list(found["certified"].values()) == sorted(found["certified"].values(), reverse=True)
 
 
-def test_a_run_without_a_bank_says_how_to_make_one(eabs: Eabs, mnist_folder: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    eabs("train", "--dataset", "mnist", "--data", mnist_folder, "--out", run, "--device", "cpu", "--epochs", 1)
+def test_a_run_without_a_bank_says_how_to_make_one(eabs: Eabs, run: Path, mnist_folder: Path) -> None:
     outcome = eabs("prototypes", "compare", run, "--data", mnist_folder, "--bank", "trained")
     assert outcome.code == 2
     assert "eabs prototypes train" in outcome.err

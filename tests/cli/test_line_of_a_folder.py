@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 
 import httpx
+import pytest
 
 from service.settings import Settings
 from tests.class_folders import write_class_folders
 from tests.cli.conftest import Eabs
 from tests.service.running_server import RunningServer
+from tests.small_networks import small_networks  # noqa: F401 -- a fixture
+
+pytestmark = pytest.mark.usefixtures("small_networks")
 
 
 def test_a_folder_of_images_becomes_a_served_model(eabs: Eabs, tmp_path: Path) -> None:

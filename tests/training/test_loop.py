@@ -1,15 +1,17 @@
 import csv
 import os
 import signal
-import subprocess
 import sys
-import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.eabs_process import start_eabs
+from tests.small_networks import use_small_networks
 from training.datasets import load_dataset
 from training.generative_run import GenerativeRun
 from training.loop import Progress, Trainer
@@ -107,28 +109,25 @@ def test_a_batch_larger_than_the_data_is_refused(mnist_folder: Path, recipe: Rec
 def test_a_run_killed_without_warning_resumes_to_the_numbers_of_an_undisturbed_one(
     mnist_folder: Path, tmp_path: Path
 ) -> None:
-    def command(out: Path) -> list[str]:
+    def train(out: Path, setup: Callable[[], None] = use_small_networks) -> int | None:
+        """The exit code of the command."""
         options = f"--dataset mnist --epochs 3 --batch 32 --checkpoint-seconds 0 --threads 1 --device cpu --out {out}"
-        return [sys.executable, "-m", "cli.main", "train", "--data", str(mnist_folder), *options.split()]
-
-    def step_of(out: Path) -> int:
-        checkpoint = GenerativeRun(out).load()
-        return 0 if checkpoint is None else checkpoint.step
+        arguments = ["train", "--data", mnist_folder, *options.split()]
+        process = start_eabs(*arguments, log=tmp_path / "log", setup=setup)
+        process.join()
+        return process.exitcode
 
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    subprocess.run(command(undisturbed), check=True, capture_output=True)
-    for past in (2, 7):  # in the middle of the first epoch, then of the second
-        process = subprocess.Popen(command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        try:
-            while step_of(killed) < past and time.monotonic() < deadline:
-                time.sleep(0.02)
-        finally:
-            os.kill(process.pid, signal.SIGKILL)
-            ended_by = process.wait()
-        assert ended_by == -signal.SIGKILL
-        assert past <= step_of(killed) < 15
-    subprocess.run(command(killed), check=True, capture_output=True)
+    assert train(undisturbed) == 0
+    # In the middle of the first epoch; then at the end of the second, which the log has and the checkpoint has not.
+    for checkpoints, step in ((3, 2), (8, 9)):
+        assert train(killed, partial(die_before_checkpoint, checkpoints)) == -signal.SIGKILL
+        left = GenerativeRun(killed).load()
+        assert left is not None
+        assert left.step == step
+    logged = (killed / "log.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in logged] == ["5", "10"]
+    assert train(killed) == 0
 
     expected, found = GenerativeRun(undisturbed).load(), GenerativeRun(killed).load()
     assert expected is not None
@@ -137,3 +136,19 @@ def test_a_run_killed_without_warning_resumes_to_the_numbers_of_an_undisturbed_o
     assert found.tensors.keys() == expected.tensors.keys()
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in expected.tensors.items())
     assert (killed / "log.csv").read_text() == (undisturbed / "log.csv").read_text()
+
+
+def die_before_checkpoint(number: int) -> None:
+    """Trains small networks, and kills this process where the checkpoint of that number, from 1, is written and about
+    to take the place of the one before."""
+    use_small_networks()
+    written = 0
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal written
+        if event == "os.rename" and str(arguments[1]).endswith("checkpoint.safetensors"):
+            written += 1
+            if written == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)

@@ -1,37 +1,18 @@
-"""`eabs serve` as a process of its own, as an operator sees it: arguments, environment, signals, log, exit code.
-
-Processes come from a fork server that has imported the command and done nothing else, since importing torch takes
-longer than most of these tests.
-"""
+"""`eabs serve` as a process of its own, as an operator sees it: arguments, settings, signals, log, exit code."""
 
 import json
-import multiprocessing
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.eabs_process import start_eabs
 from tests.service.running_server import wait_until_ready
 
 PATIENCE_S = 120.0
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["cli.main", __name__])
-
-
-def _eabs(arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
-    with log.open("wb") as stream:
-        os.dup2(stream.fileno(), 2)
-    os.environ.update(environment, TMPDIR=str(log.parent))
-    # Multiprocessing's children ignore it, which a command that somebody has typed does not.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv[:] = ["eabs", *arguments]
-    from cli.main import main
-
-    main()
 
 
 class RealProcess:
@@ -42,8 +23,7 @@ class RealProcess:
         self.folder = log.parent
         """Where it keeps its log and its temporary files."""
         self._log = log
-        self._process = _context.Process(target=_eabs, args=([str(a) for a in arguments], environment, log))
-        self._process.start()
+        self._process = start_eabs(*arguments, log=log, environment=environment)
         self.pid = self._process.pid or 0
 
     @property

@@ -1,18 +1,16 @@
-"""Trains a few steps in float64 and writes their losses and the weights' norms; run by torchrun or by itself.
-
-python -m tests.training.parallel.curve KIND DATA RUN FILE
-"""
+"""Trains a few steps in float64 and writes their losses and the weights' norms; for a process of its own."""
 
 import json
-import sys
+import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import torch
 
 from eabs.variant import Kind
+from tests.small_networks import use_small_networks
 from training import loop
 from training.datasets import load_dataset
 from training.parallel.processes import started_by_torchrun
@@ -26,7 +24,10 @@ class _EnoughError(Exception):
     """The training has gone on for long enough."""
 
 
-def main(kind: Kind, data: Path, run: Path, file: Path) -> None:
+def write_curve(kind: Kind, data: Path, run: Path, file: Path, environment: Mapping[str, str]) -> None:
+    """Alone, or with others where the environment is as torchrun makes it."""
+    os.environ.update(environment)
+    use_small_networks()
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     loop.to_unit_range = lambda images: images.double() / 255  # type: ignore[assignment]
@@ -48,8 +49,4 @@ def main(kind: Kind, data: Path, run: Path, file: Path) -> None:
             trainer.run(remember)
     if processes.first:
         norms = {name: tensor.double().norm().item() for name, tensor in trainer.model.state_dict().items()}
-        file.write_text(json.dumps({"losses": seen, "norms": norms}))
-
-
-if __name__ == "__main__":
-    main(cast("Kind", sys.argv[1]), *map(Path, sys.argv[2:]))
+        file.write_text(json.dumps({"processes": processes.count, "losses": seen, "norms": norms}))

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,26 @@ from typing import Any
 import pytest
 import torch
 
-from tests.training.parallel.curve import STEPS
+from benchmarks.ports import free_port
+from tests.cli.conftest import run_eabs
+from tests.eabs_process import fork_server
+from tests.small_networks import small_networks  # noqa: F401 -- a fixture
+from tests.training.parallel.curve import STEPS, write_curve
 from training.datasets import load_dataset
 from training.generative_run import GenerativeRun
 from training.loop import Trainer
 from training.parallel.processes import Processes
 from training.recipe import recipe_for
 
+pytestmark = pytest.mark.usefixtures("small_networks")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+def as_torchrun(count: int) -> list[dict[str, str]]:
+    """What torchrun tells each of so many processes."""
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    common = {"TORCHELASTIC_RUN_ID": "curve", "WORLD_SIZE": str(count)}
+    return [common | address | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
 
 
 def run(*command: object) -> str:
@@ -29,12 +42,19 @@ def run(*command: object) -> str:
 
 @pytest.mark.parametrize("kind", ["e-abs", "a-abs"])
 def test_two_processes_have_the_losses_and_the_weights_of_one(kind: str, mnist_folder: Path, tmp_path: Path) -> None:
-    def curve(name: str, *python: str) -> Any:
+    def curve(name: str, *environments: Mapping[str, str]) -> Any:
         file = tmp_path / f"{name}.json"
-        run(*python, "-m", "tests.training.parallel.curve", kind, mnist_folder, tmp_path / name, file)
+        arguments = (kind, mnist_folder, tmp_path / name, file)
+        processes = [fork_server.Process(target=write_curve, args=(*arguments, own)) for own in environments]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+            assert process.exitcode == 0
         return json.loads(file.read_text())
 
-    one, two = curve("one", sys.executable), curve("two", *TORCHRUN)
+    one, two = curve("one", {}), curve("two", *as_torchrun(2))
+    assert (one["processes"], two["processes"]) == (1, 2)
     assert len(one["losses"]) == len(two["losses"]) == STEPS
     # In float64 only the order of sums differs, by 1e-16, which these steps enlarge to 1e-13. BatchNorm, dropout,
     # rivals or gradients of a part alone move one of the first two losses by 5e-4 or more. float32 rounds too coarsely
@@ -46,16 +66,16 @@ def test_two_processes_have_the_losses_and_the_weights_of_one(kind: str, mnist_f
 
 
 def test_the_command_trains_in_two_processes_of_which_one_writes(mnist_folder: Path, tmp_path: Path) -> None:
-    options = (
-        "-m", "cli.main", "train", "--dataset", "mnist", "--data", mnist_folder, "--out", tmp_path, "--device", "cpu",
+    arguments = (
+        "train", "--dataset", "mnist", "--data", mnist_folder, "--out", tmp_path, "--device", "cpu",
         "--epochs", 1, "--batch", 80, "--json",
     )  # fmt: skip
-    assert json.loads(run(*TORCHRUN, *options))["step"] == 2
+    assert json.loads(run(*TORCHRUN, "-m", "tests.small_networks", *arguments))["step"] == 2
     with (tmp_path / "log.csv").open(newline="") as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["2"]
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
     assert GenerativeRun(tmp_path).model().architecture.classes == 10
-    assert json.loads(run(sys.executable, *options))["step"] == 2, "one process goes on with what two began"
+    assert json.loads(run_eabs(*arguments).out)["step"] == 2, "one process goes on with what two began"
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused(mnist_folder: Path, tmp_path: Path) -> None:
