@@ -42,7 +42,7 @@ def headings_of(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_and_its_heading_and_named_files_exist(page: Path) -> None:
     text = page.read_text()
-    for name, heading in re.findall(r"\]\(([^)#:\s]*)(#[^)]+)?\)", text):
+    for name, heading in re.findall(r"(?:\]\(|src=\")([^)\"#:\s]*)(#[^)\"]+)?[)\"]", text):
         target = page.parent / name if name else page
         assert target.exists(), name
         assert not heading or heading in headings_of(target), name + heading
@@ -50,6 +50,14 @@ def test_every_link_leads_to_a_file_and_its_heading_and_named_files_exist(page: 
         r"`((?:eabs|service|training|model_store|benchmarks|client|tests|scripts|cli)/[\w/.]+)`", text
     ):
         assert (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_picture_says_in_words_what_it_shows(page: Path) -> None:
+    text = page.read_text()
+    said = re.findall(r"!\[([^\]]*)\]\(", text) + re.findall(r'alt="([^"]*)"', text)
+    assert len(said) == text.count("![") + text.count("<img ")
+    assert all(len(words) > 10 for words in said), said
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
