@@ -9,6 +9,7 @@ from prometheus_client.metrics import MetricWrapperBase as Collector
 
 from cli.reference.markdown import anchor
 from service.telemetry.metrics import Metrics
+from tests.test_imports import MAY_IMPORT
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
@@ -37,6 +38,13 @@ def headings_of(page: Path) -> set[str]:
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     return {anchor(heading) for heading in re.findall(r"^#+ (.+)$", plain, re.MULTILINE)}
+
+
+def test_the_architecture_has_every_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)/` \|", page, re.MULTILINE)) == MAY_IMPORT.keys()
+    drawing = (ROOT / "docs" / "images" / "architecture.svg").read_text()
+    assert set(re.findall(r">(\w+)/</text>", drawing)) == MAY_IMPORT.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
