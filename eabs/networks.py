@@ -65,7 +65,7 @@ class GroupedDeconv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(classes * layer.channels)) if bias else None
         # Per output pixel about channels * (kernel / stride)^2 products are summed: He's variance for that fan-in.
         fan_in = channels * max(1.0, layer.kernel / layer.stride) ** 2
-        nn.init.normal_(self.weight, std=math.sqrt((1.0 if bias else 2.0) / fan_in))
+        _draw(self.weight, std=math.sqrt((1.0 if bias else 2.0) / fan_in))
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, K * channels, h, w) to (B, K * layer.channels, h', w')."""
@@ -92,7 +92,7 @@ class Decoders(nn.Module):
         K, width = architecture.classes, architecture.decoder_linear
         self.linear_weight = nn.Parameter(torch.empty(K, architecture.latent, width))
         self.linear_bias = nn.Parameter(torch.zeros(K, width))
-        nn.init.normal_(self.linear_weight, std=math.sqrt(1.0 / architecture.latent))
+        _draw(self.linear_weight, std=math.sqrt(1.0 / architecture.latent))
         self.dropout = nn.Dropout(architecture.dropout)
         self.deconvs = nn.ModuleList()
         self.norms = nn.ModuleList()
@@ -181,3 +181,9 @@ class EABS(SharedEncoderModel):
 def sample(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
     """The reparameterised sample mu + sigma * noise of N(mu, diag sigma^2); all tensors (..., M)."""
     return mean + torch.exp(0.5 * log_variance) * noise
+
+
+def _draw(weight: Tensor, *, std: float) -> None:
+    # On the meta device there is nothing to draw, and PyTorch would load its whole compiler to do so.
+    if not weight.is_meta:
+        nn.init.normal_(weight, std=std)

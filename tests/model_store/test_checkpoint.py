@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -156,3 +158,13 @@ def test_weights_that_are_not_finite_are_not_saved(model: EABS, value: float) ->
 def test_weights_of_another_type_are_not_saved(model: EABS) -> None:
     with pytest.raises(InvalidWeights, match=r"expected torch\.float32, got torch\.float16"):
         weights_to_bytes(model.half())
+
+
+def test_loading_a_model_does_not_load_a_compiler() -> None:
+    script = """
+import sys
+from model_store import BUNDLED, ModelStore
+ModelStore(BUNDLED).load("mnist")
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
