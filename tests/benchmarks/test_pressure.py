@@ -4,16 +4,16 @@ import pytest
 
 from benchmarks.pressure import PROBES, Pressure, measure_pressure, push, random_pictures
 from service.settings import Settings
-from tests.service.conftest import settings, store_root  # noqa: F401 -- fixtures
+from tests.service.conftest import settings, slow_settings, slow_store_root, store_root  # noqa: F401 -- fixtures
 from tests.service.running_server import RunningServer
 
 SHAPE = (1, 28, 28)
 
 
 @pytest.fixture(scope="module")
-def small(settings: Settings) -> Iterator[RunningServer]:  # noqa: F811 -- the fixture
-    changes = {"models": "mnist", "max_queue": 4, "max_images": 4, "cache_bytes": 0}
-    with RunningServer(settings.model_copy(update=changes)) as running:
+def small(slow_settings: Settings) -> Iterator[RunningServer]:  # noqa: F811 -- the fixture
+    changes = {"max_queue": 4, "max_images": 4, "cache_bytes": 0}
+    with RunningServer(slow_settings.model_copy(update=changes)) as running:
         yield running
 
 

@@ -9,9 +9,9 @@ import torch
 from typer.testing import CliRunner
 
 from cli.main import app
-from eabs.architecture import PRESETS
 from eabs.networks import EABS
 from model_store import ArchitectureSpec, Calibration, ManifestDraft, ModelStore, Preprocessing, TrainingData
+from tests.small_architectures import SMALL_GREY
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     draft = ManifestDraft(
         name="mnist",
-        architecture=ArchitectureSpec.from_architecture(PRESETS["mnist"]),
+        architecture=ArchitectureSpec.from_architecture(SMALL_GREY),
         classes=tuple("0123456789"),
         preprocessing=Preprocessing(mode="L", size=28),
         default_effort="fast",
@@ -51,5 +51,5 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         metrics={},
         calibration=Calibration(temperature=1.0, reject_below=0.3, effort="fast", scores=[[50.0, 100.0, 200.0]] * 10),
     )
-    ModelStore(root).publish(EABS(PRESETS["mnist"]), draft, aliases=("production",))
+    ModelStore(root).publish(EABS(SMALL_GREY), draft, aliases=("production",))
     return root

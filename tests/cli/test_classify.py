@@ -6,12 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
-from eabs.architecture import PRESETS
 from eabs.networks import EABS
 from eabs.settings import PAPER_SETTINGS
 from model_store import ManifestDraft, ModelStore, prepare_inference
 from tests.cli.conftest import Eabs
 from tests.service.small_model import small_bank, small_draft
+from tests.small_architectures import SMALL_GREY
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "mnist-7-a.png"
 
@@ -20,7 +20,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "mnist-7-a.png"
 def store_with_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("store-with-bank")
     torch.manual_seed(0)
-    architecture = PRESETS["mnist"]
+    architecture = SMALL_GREY
     bank = small_bank(architecture)
     draft = small_draft("mnist", architecture, prototypes=bank)
     ModelStore(root).publish(EABS(architecture), draft, prototypes=bank, aliases=("production",))

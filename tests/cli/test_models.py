@@ -6,6 +6,7 @@ import fsspec
 import pytest
 
 from tests.cli.conftest import Eabs
+from tests.small_architectures import SMALL_GREY
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def test_list_names_versions_and_aliases(eabs: Eabs, store: Path) -> None:
 def test_show_prints_the_manifest_of_an_alias(eabs: Eabs, store: Path) -> None:
     manifest = json.loads(eabs("models", "show", "mnist", "production", "--store", store).out)
     assert manifest["version"] == "1"
-    assert manifest["architecture"]["latent"] == 10
+    assert manifest["architecture"]["latent"] == SMALL_GREY.latent
 
 
 def test_the_card_of_the_included_model_is_the_one_in_the_documents(eabs: Eabs) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from client import Client
 from service.settings import Settings
-from tests.service.conftest import settings, store_root  # noqa: F401 -- fixtures
+from tests.service.conftest import settings, slow_settings, slow_store_root, store_root  # noqa: F401 -- fixtures
 from tests.service.running_server import RunningServer
 
 

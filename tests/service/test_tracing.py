@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -38,8 +40,8 @@ def break_down() -> None:
     raise RuntimeError("broken")
 
 
-@pytest.fixture(scope="module")
-def traced(settings: Settings, exporter: InMemorySpanExporter) -> Iterator[httpx.Client]:
+@contextmanager
+def tracing(settings: Settings, exporter: InMemorySpanExporter) -> Iterator[httpx.Client]:
     """A client of a server that tells the exporter of its spans."""
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -50,23 +52,29 @@ def traced(settings: Settings, exporter: InMemorySpanExporter) -> Iterator[httpx
         yield client
 
 
+@pytest.fixture(scope="module")
+def traced(settings: Settings, exporter: InMemorySpanExporter) -> Iterator[httpx.Client]:
+    with tracing(settings, exporter) as client:
+        yield client
+
+
+def find_spans(exporter: InMemorySpanExporter, request_id: str) -> Sequence[ReadableSpan]:
+    """All spans of the trace that the request with this identity belongs to, once the request's has ended."""
+    give_up = time.monotonic() + 30
+    while time.monotonic() < give_up:
+        spans = exporter.get_finished_spans()
+        for span in spans:
+            if attributes(span).get("eabs.request_id") == request_id:
+                assert span.context is not None
+                trace_id = span.context.trace_id
+                return [other for other in spans if other.context and other.context.trace_id == trace_id]
+        time.sleep(0.01)
+    raise TimeoutError(f"no span of {request_id}")
+
+
 @pytest.fixture
 def spans_of(exporter: InMemorySpanExporter) -> Spans:
-    """Finds all spans of the trace that the request with this identity belongs to, once the request's has ended."""
-
-    def find(request_id: str) -> Sequence[ReadableSpan]:
-        give_up = time.monotonic() + 30
-        while time.monotonic() < give_up:
-            spans = exporter.get_finished_spans()
-            for span in spans:
-                if attributes(span).get("eabs.request_id") == request_id:
-                    assert span.context is not None
-                    trace_id = span.context.trace_id
-                    return [other for other in spans if other.context and other.context.trace_id == trace_id]
-            time.sleep(0.01)
-        raise TimeoutError(f"no span of {request_id}")
-
-    return find
+    return partial(find_spans, exporter)
 
 
 def attributes(span: ReadableSpan) -> dict[str, Any]:
@@ -211,12 +219,14 @@ def test_what_breaks_the_server_is_recorded(traced: httpx.Client, spans_of: Span
     assert event.attributes["exception.message"] == "broken"
 
 
-def test_a_deadline_that_passes_is_recorded_where_it_passed(traced: httpx.Client, spans_of: Spans) -> None:
+def test_a_deadline_that_passes_is_recorded_where_it_passed(slow_settings: Settings) -> None:
+    exporter = InMemorySpanExporter()
     files = [("image", random_png(seed)) for seed in range(8100, 8130)]
     hasty = {"X-Request-Timeout-Ms": "60"}
-    answer = traced.post("/classify", files=files, params={"effort": "thorough"}, headers=hasty)
+    with tracing(slow_settings, exporter) as slow:
+        answer = slow.post("/classify", files=files, params={"effort": "thorough"}, headers=hasty)
     assert answer.status_code == 504
-    spans = spans_of(identified(answer))
+    spans = find_spans(exporter, identified(answer))
     assert attributes(named(spans, "POST /classify"))["eabs.error"] == "deadline-passed"
     assert named(spans, "POST /classify").status.status_code is StatusCode.ERROR
     assert any(span.status.status_code is StatusCode.ERROR for span in spans if not span.name.startswith("POST"))
