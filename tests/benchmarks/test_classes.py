@@ -1,9 +1,9 @@
 from benchmarks.classes import time_classes
-from eabs.architecture import PRESETS
+from tests.small_architectures import SMALL_GREY
 
 
 def test_efforts_are_timed_at_every_number_of_classes() -> None:
-    timings = time_classes(PRESETS["mnist"], (3, 20), candidates=16, threads=1, batch=2)
+    timings = time_classes(SMALL_GREY, (3, 20), candidates=16, threads=1, batch=2)
     assert [(timing.classes, timing.effort) for timing in timings] == [
         (3, "fast"), (3, "standard"), (20, "fast"), (20, "standard"),
     ]  # fmt: skip

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from benchmarks.public_abs import compare_with_public_abs
-from eabs.architecture import PRESETS
 from eabs.inference import LatentInference
 from eabs.networks import EABS
+from tests.small_architectures import SMALL_GREY
 
 PUBLIC_CODE = """
 import torchvision
@@ -19,7 +19,7 @@ def get_VAE(load):
 
 @pytest.fixture(scope="module")
 def inference() -> LatentInference:
-    return LatentInference.prepare(EABS(PRESETS["mnist"]).eval(), beta=1.0, seed=0, candidates=8)
+    return LatentInference.prepare(EABS(SMALL_GREY).eval(), beta=1.0, seed=0, candidates=8)
 
 
 def test_both_are_timed_on_the_same_images(inference: LatentInference, tmp_path: Path) -> None:

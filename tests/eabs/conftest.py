@@ -37,7 +37,7 @@ def toy_images(toy: EABS) -> tuple[Tensor, Tensor]:
 
 @pytest.fixture(scope="session", params=sorted(PRESETS))
 def preset_model(request: pytest.FixtureRequest) -> EABS:
-    return random_model(PRESETS[request.param])
+    return random_model(PRESETS[request.param], batches=3)
 
 
 @pytest.fixture(scope="session")

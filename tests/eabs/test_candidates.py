@@ -2,13 +2,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from eabs.architecture import PRESETS
 from eabs.candidates import COMPONENTS, CandidateBank, Objective
 from eabs.decoding import FoldedDecoders
 from eabs.networks import EABS
 from eabs.penalty import FoldedDiscriminator
 from eabs.workers import Workers
-from tests.eabs.toy import random_model
 
 
 def bank_of(model: EABS, count: int, seed: int = 0) -> CandidateBank:
@@ -48,8 +46,10 @@ def test_the_same_seed_draws_the_same_candidates_and_another_seed_others(toy: EA
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_projected_search_starts_nearly_as_well_as_the_best_candidate_and_knows_a_bound(count: int) -> None:
-    model = random_model(PRESETS["mnist"], contrast=3.0)
+def test_projected_search_starts_nearly_as_well_as_the_best_candidate_and_knows_a_bound(
+    count: int, mnist_model: EABS
+) -> None:
+    model = mnist_model
     bank = bank_of(model, 300)
     assert bank.coordinates.shape == (10, 300, COMPONENTS)
     generator = torch.Generator().manual_seed(1)

@@ -120,7 +120,7 @@ def test_the_encoders_proposal_is_a_start_where_it_is_better(toy: EABS, toy_imag
 
 
 @pytest.mark.parametrize(
-    "settings", [EFFORTS["fast"], QuasiNewtonSettings(steps=60, starts=2), replace(PAPER_SETTINGS, steps=10)]
+    "settings", [EFFORTS["fast"], QuasiNewtonSettings(steps=20, starts=2), replace(PAPER_SETTINGS, steps=10)]
 )
 def test_an_answer_depends_on_neither_neighbours_nor_order_nor_batch_size(
     mnist_inference: LatentInference, mnist_images: Tensor, settings: InferenceSettings
@@ -128,9 +128,10 @@ def test_an_answer_depends_on_neither_neighbours_nor_order_nor_batch_size(
     together = mnist_inference.infer(mnist_images, settings)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(7))
     shuffled = mnist_inference.infer(mnist_images[order], settings)
-    alone = torch.cat([mnist_inference.infer(image[None], settings).scores for image in mnist_images])
+    some = order[:10]
+    alone = torch.cat([mnist_inference.infer(mnist_images[index, None], settings).scores for index in some])
     assert torch.equal(shuffled.scores, together.scores[order])
-    assert torch.equal(alone, together.scores)
+    assert torch.equal(alone, together.scores[some])
 
 
 def test_equal_input_gives_bitwise_equal_output(mnist_inference: LatentInference, mnist_images: Tensor) -> None:

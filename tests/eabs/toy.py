@@ -19,15 +19,16 @@ TOY = Architecture(
 )
 
 
-def random_model(architecture: Architecture, *, contrast: float = 1.0, seed: int = 0) -> EABS:
-    """A model of random weights whose BatchNorm statistics have seen the prior; `contrast` scales its logits."""
+def random_model(architecture: Architecture, *, contrast: float = 1.0, seed: int = 0, batches: int = 30) -> EABS:
+    """A model of random weights whose BatchNorm statistics have seen `batches` of the prior; `contrast` scales its
+    logits."""
     torch.manual_seed(seed)
     model = EABS(architecture)
     with torch.no_grad():
         model.decoders.deconvs[-1].weight.mul_(contrast)
         model.encoder.train()
         model.decoders.train()
-        for _ in range(30):
+        for _ in range(batches):
             images = model.decoders(torch.randn(64, architecture.latent))
             model.encoder(images[:, 0])
     return model.eval().requires_grad_(False)

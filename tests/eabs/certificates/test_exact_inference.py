@@ -56,28 +56,28 @@ def test_no_perturbation_found_by_search_inside_the_radius_flips_the_prediction(
     predictions, radii = brute_force_radii(brute_force, images)
     generator = torch.Generator().manual_seed(8)
     tried = 0
-    for x, y, radius in list(zip(images, predictions, radii, strict=True))[:12]:
+    for x, y, radius in list(zip(images, predictions, radii, strict=True))[:9]:
         if radius == 0:
             continue
         own = brute_force.images[y, brute_force.scores(x[None])[0, y].argmin()]
-        rivals = [k for k in range(3) if k != y]
-        nearest = [brute_force.images[k, brute_force.distances(x[None])[0, k].argmin()] for k in rivals]
+        nearest_latents = brute_force.distances(x[None])[0].argmin(1)
+        nearest = [brute_force.images[k, nearest_latents[k]] for k in range(3) if k != y]
         # The proof's worst cases are away from the own re-creation and towards a rival's; then at random.
         directions = [n - x.flatten() for n in nearest] + [n - own for n in nearest] + [x.flatten() - own]
         directions += list(torch.randn(10, x.numel(), generator=generator))
         steps = torch.stack([d / d.norm() for d in directions])
         attacked = x + 0.999 * radius * steps.view(-1, *x.shape)
+        scores = brute_force.scores(attacked)
         # Then follow the gradient of the margin (8), projected to the sphere, from every one of them.
         for _ in range(3):
-            scores = brute_force.scores(attacked)
-            best = scores.argmin(2)
-            margins = scores.amin(2)
+            margins, best = scores.min(2)
             rival = margins.scatter(1, y.expand(len(margins), 1), torch.inf).argmin(1)
             lanes = torch.arange(len(attacked))
             pull = brute_force.images[rival, best[lanes, rival]] - brute_force.images[y, best[:, y]]
             moved = (attacked - x).flatten(1) + pull
             attacked = x + 0.999 * radius * (moved / moved.norm(dim=1, keepdim=True)).view(-1, *x.shape)
-            assert (brute_force.scores(attacked).amin(2).argmin(1) == y).all()
+            scores = brute_force.scores(attacked)
+            assert (scores.amin(2).argmin(1) == y).all()
             tried += len(attacked)
     assert tried > 300
 
@@ -87,14 +87,15 @@ def test_the_same_search_does_flip_predictions_at_a_few_times_the_radius(
 ) -> None:
     images, _ = toy_images
     predictions, radii = brute_force_radii(brute_force, images)
-    flipped = 0
-    for x, y, radius in zip(images, predictions, radii, strict=True):
-        distances = brute_force.distances(x[None])[0].clone()
-        distances[y] = torch.inf
-        rival, latent = divmod(int(distances.argmin()), distances.shape[1])
-        step = brute_force.images[rival, latent] - x.flatten()
-        attacked = x + 4 * radius * (step / step.norm()).view(x.shape)
-        flipped += int(brute_force.scores(attacked[None]).amin(2).argmin(1) != y)
+    rows = torch.arange(len(images))
+    distances = brute_force.distances(images)
+    distances[rows, predictions] = torch.inf
+    rivals, latents = distances.amin(2).argmin(1), distances.argmin(2)
+    nearest = brute_force.images[rivals, latents[rows, rivals]].view(images.shape)
+    steps = nearest - images
+    norms = steps.flatten(1).norm(dim=1).double()
+    attacked = images + (4 * radii / norms).float().view(-1, 1, 1, 1) * steps
+    flipped = int((brute_force.scores(attacked).amin(2).argmin(1) != predictions).sum())
     assert flipped > len(images) / 3
 
 
