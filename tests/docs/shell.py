@@ -151,6 +151,8 @@ def _copy_checkout(folder: Path) -> None:
     for entry in ROOT.iterdir():
         if entry.name in ("docs", "scripts"):
             shutil.copytree(entry, folder / entry.name)
+        elif entry.name == "docker":
+            shutil.copytree(entry, folder / entry.name, ignore=shutil.ignore_patterns("secrets"))
         elif not entry.name.startswith(".") and entry.name != "runs":
             (folder / entry.name).symlink_to(entry)
     (folder / ".venv").symlink_to(sys.prefix)
