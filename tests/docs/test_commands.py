@@ -13,17 +13,15 @@ import pytest
 from tests.docs.blocks import Command, commands_of
 from tests.docs.likeness import differences
 from tests.docs.shell import INSTEAD, ROOT, Shell
-from tests.service.redis_server import RedisServer
+from tests.service.redis_server import redis_server
 
 COMMANDS = [(page, command) for page in ("README.md", "docs/quickstart.md") for command in commands_of(ROOT / page)]
 
 
 @pytest.fixture(scope="module")
 def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    redis = RedisServer(tmp_path_factory.mktemp("redis"))
-    redis.start()
-    yield redis.port
-    redis.kill()
+    with redis_server(tmp_path_factory.mktemp("redis")) as redis:
+        yield redis.port
 
 
 @pytest.fixture(scope="module")
