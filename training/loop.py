@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from eabs.class_networks import ClassDiscriminators
 from eabs.family import GenerativeModel, build
@@ -16,6 +15,7 @@ from eabs.networks import Discriminator
 from eabs.objective import ObjectiveTerms, autoencoder_objective, discriminator_objective, latents_to_judge
 from eabs.prior_match import PriorDraw
 from eabs.settings import settings_for
+from training.curves import Curves
 from training.datasets import Dataset, Split, holdout, to_unit_range
 from training.generative_run import GenerativeRun
 from training.parallel.layers import share_batches
@@ -135,16 +135,16 @@ class Trainer:
         """Trains to the end; only the first process validates."""
         self.processes.follow_first(self.model.state_dict().values())
         saved = time.monotonic()
-        with self._board() as board:
+        with self._curves() as curves:
             for step in self._plan.after(self.step):
                 terms = self._update(step.indices.to(self.device))
                 self.step = step.number + 1
                 epoch = step.epoch + 1
                 validation = None
-                if step.ends_epoch and board is not None:
+                if step.ends_epoch and curves is not None:
                     if epoch % self.recipe.validate_every == 0 or self.step == self.steps:
                         validation = self._validate()
-                    self._log(board, epoch, terms, validation)
+                    self._log(curves, epoch, terms, validation)
                 if step.ends_epoch or time.monotonic() - saved > self._checkpoint_seconds:
                     self.save(validation)
                     saved = time.monotonic()
@@ -160,10 +160,10 @@ class Trainer:
             tensors |= optimizer_tensors("discriminator", self._discriminator_adam)
         self.folder.save(Checkpoint(self.step, tensors, asdict(validation) if validation else {}))
 
-    def _board(self) -> AbstractContextManager[SummaryWriter | None]:
+    def _curves(self) -> AbstractContextManager[Curves | None]:
         if not self.processes.first:
             return nullcontext()
-        return SummaryWriter(str(self.folder.path / "tensorboard"), purge_step=self.step)
+        return Curves(self.folder.path, after=self.step)
 
     def _update(self, indices: Tensor) -> ObjectiveTerms:
         recipe, model = self.recipe, self.model
@@ -243,14 +243,14 @@ class Trainer:
             beta=self.recipe.objective.beta,
         )
 
-    def _log(self, board: SummaryWriter, epoch: int, terms: ObjectiveTerms, validation: Validation | None) -> None:
+    def _log(self, curves: Curves, epoch: int, terms: ObjectiveTerms, validation: Validation | None) -> None:
         losses = {name: getattr(terms, name).item() for name in self._losses}
         found = asdict(validation) if validation else dict.fromkeys(Validation.__dataclass_fields__, "")
         self.folder.log({"step": self.step, "epoch": epoch, **losses, **found})
         for name, value in losses.items():
-            board.add_scalar(f"loss/{name}", value, self.step)
+            curves.add(f"loss/{name}", value, self.step)
         for name, value in (asdict(validation) if validation else {}).items():
-            board.add_scalar(f"validation/{name}", value, self.step)
+            curves.add(f"validation/{name}", value, self.step)
 
 
 def _losses_of(recipe: Recipe) -> list[str]:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from importlib.metadata import version
 
 import pytest
@@ -33,3 +35,8 @@ def test_an_unknown_command_is_a_usage_error(eabs: Eabs) -> None:
 
 def test_an_unknown_option_is_a_usage_error(eabs: Eabs) -> None:
     assert eabs("models", "list", "--colour").code == 2
+
+
+def test_neither_the_server_nor_the_commands_wait_for_what_few_of_them_use() -> None:
+    code = "import service.app, cli.main, sys; print(sorted({'foolbox', 'tensorboard'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

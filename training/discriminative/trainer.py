@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.tensorboard import SummaryWriter
 
+from training.curves import Curves
 from training.datasets import Dataset, holdout, to_unit_range
 from training.discriminative.adversary import adversarial_examples
 from training.discriminative.network import Cnn
@@ -95,14 +95,14 @@ class DiscriminativeTrainer:
     def run(self, report: Report = lambda _: None) -> None:
         """Trains to the end."""
         saved = time.monotonic()
-        with SummaryWriter(str(self.folder.path / "tensorboard"), purge_step=self.step) as board:
+        with Curves(self.folder.path, after=self.step) as curves:
             for step in self._plan.after(self.step):
                 loss = self._update(step.indices.to(self._device))
                 self.step = step.number + 1
                 validation = None
                 if step.ends_epoch:
                     validation = self._validate()
-                    self._log(board, step.epoch + 1, loss, validation)
+                    self._log(curves, step.epoch + 1, loss, validation)
                 if step.ends_epoch or time.monotonic() - saved > self._checkpoint_seconds:
                     self.save(validation)
                     saved = time.monotonic()
@@ -138,12 +138,12 @@ class DiscriminativeTrainer:
         self.network.train()
         return found
 
-    def _log(self, board: SummaryWriter, epoch: int, loss: float, validation: Validation) -> None:
+    def _log(self, curves: Curves, epoch: int, loss: float, validation: Validation) -> None:
         found = _measured(validation)
         self.folder.log({"step": self.step, "epoch": epoch, "loss": loss, **found})
-        board.add_scalar("loss", loss, self.step)
+        curves.add("loss", loss, self.step)
         for name, value in found.items():
-            board.add_scalar(f"validation/{name}", value, self.step)
+            curves.add(f"validation/{name}", value, self.step)
 
 
 def _measured(validation: Validation | None) -> dict[str, float]:
