@@ -2,10 +2,11 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, TypeVar
 
 from service import use_cases
 from service.choices import CertificateChoice, ClassifyChoice
@@ -15,6 +16,8 @@ from service.jobs import Classifier
 from service.runtime import Runtime
 from service.schemas import CertifyAnswer, ClassifyAnswer, ImageCertification
 from service.settings import Settings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,7 @@ def classify_locally(
     images: Sequence[bytes], settings: Settings, *, choice: ClassifyChoice | None = None
 ) -> ClassifyAnswer:
     """Classifies encoded images with the first model of the settings; blocks until it is done."""
-
-    async def run() -> ClassifyAnswer:
-        async with local_service(settings) as service:
-            return await service.classify(images, choice=choice or ClassifyChoice())
-
-    return asyncio.run(run())
+    return _ask(settings, lambda service: service.classify(images, choice=choice or ClassifyChoice()))
 
 
 def certify_locally(
@@ -111,12 +109,7 @@ def certify_locally(
     classifier: Classifier = "latent",
 ) -> CertifyAnswer:
     """Certifies encoded images with the first model of the settings; blocks until it is done."""
-
-    async def run() -> CertifyAnswer:
-        async with local_service(settings) as service:
-            return await service.certify(images, choice=choice, classifier=classifier)
-
-    return asyncio.run(run())
+    return _ask(settings, lambda service: service.certify(images, choice=choice, classifier=classifier))
 
 
 def certify_and_compare_locally(
@@ -128,9 +121,16 @@ def certify_and_compare_locally(
 ) -> tuple[CertifyAnswer, list[ImageCertification]]:
     """The answer of `certify_locally`, and the first image certified by every method that the model has."""
 
-    async def run() -> tuple[CertifyAnswer, list[ImageCertification]]:
+    async def ask(service: LocalService) -> tuple[CertifyAnswer, list[ImageCertification]]:
+        answer = await service.certify(images, choice=choice, classifier=classifier)
+        return answer, await service.compare_certificates(images[0], choice=choice)
+
+    return _ask(settings, ask)
+
+
+def _ask(settings: Settings, ask: Callable[[LocalService], Coroutine[Any, Any, T]]) -> T:
+    async def run() -> T:
         async with local_service(settings) as service:
-            answer = await service.certify(images, choice=choice, classifier=classifier)
-            return answer, await service.compare_certificates(images[0], choice=choice)
+            return await ask(service)
 
     return asyncio.run(run())

@@ -76,12 +76,7 @@ async def find(
     """
     job = choice.job(model)
     certify_job = None if choice.certificate is None else choice.certificate.job(model)
-    started = time.perf_counter()
-    with span("decode") as decoding:
-        images = await read()
-        decoding.note(images=len(images))
-    decode_s = time.perf_counter() - started
-    note_request(model, len(images))
+    images, decode_s = await _read(model, read)
     _check_estimate(runtime, model, certify_job, len(images), limit_s=deadline.allowed_s)
     solved = await runtime.solve(job, images, deadline=deadline)
     outcomes = [scores.outcome for scores in solved]
@@ -146,12 +141,7 @@ async def certify(
     """
     serve_job = ClassifyChoice(classifier).job(model)
     job = choice.job(model)
-    started = time.perf_counter()
-    with span("decode") as decoding:
-        images = await read()
-        decoding.note(images=len(images))
-    decode_s = time.perf_counter() - started
-    note_request(model, len(images))
+    images, decode_s = await _read(model, read)
     estimated_s = _check_estimate(runtime, model, job, len(images), limit_s=deadline.allowed_s)
     served = await runtime.solve(serve_job, images, deadline=deadline)
     bounds = await runtime.solve(job, images, deadline=deadline)
@@ -179,6 +169,17 @@ async def certify(
         results=await runtime.aside(answers),
         timing_ms=timing,
     )
+
+
+async def _read(model: ServedModel, read: Read) -> tuple[Sequence[ServedImage], float]:
+    """The images of a request, which is noted, and what reading them took, in s."""
+    started = time.perf_counter()
+    with span("decode") as decoding:
+        images = await read()
+        decoding.note(images=len(images))
+    decode_s = time.perf_counter() - started
+    note_request(model, len(images))
+    return images, decode_s
 
 
 async def _certify(
