@@ -55,11 +55,6 @@ class Assumptions:
         if self.utilisation == 0:
             raise ValueError("utilisation: expected more than 0, got 0")
 
-    @property
-    def computed_per_s(self) -> float:
-        """Images that are inferred."""
-        return self.images_per_s * (1 - self.hit_rate)
-
 
 @dataclass(frozen=True)
 class Need:
