@@ -33,7 +33,6 @@ MADE_SMALLER = {
 }
 # What cannot run here, why, and what is run instead.
 INSTEAD = {
-    "git clone": ("the checkout is here", "git --version"),
     "scripts/test": ("this test would run itself", "bash -n scripts/test && python -m pytest --version"),
     "docker compose": (
         "containers run for real in scripts/compose-test",
