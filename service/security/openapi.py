@@ -11,6 +11,8 @@ _SCHEMES = {
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same, in another header"},
 }
 _REFUSALS = (Unauthenticated, Forbidden, RateLimited)
+# What any key may ask for is neither forbidden to one, nor counted.
+_REFUSALS_TO_ANY = (Unauthenticated,)
 
 
 def with_security(document: dict[str, Any]) -> dict[str, Any]:
@@ -18,12 +20,14 @@ def with_security(document: dict[str, Any]) -> dict[str, Any]:
     refuse."""
     document.setdefault("components", {})["securitySchemes"] = _SCHEMES
     for path, operations in document["paths"].items():
-        if access_of(path) == "open":
+        access = access_of(path)
+        if access == "open":
             continue
-        refusals = (describe_open_inference if is_open_inference(path) else describe)(*_REFUSALS)
+        errors = _REFUSALS_TO_ANY if access == "any" else _REFUSALS
+        refusals = (describe_open_inference if is_open_inference(path) else describe)(*errors)
         for operation in operations.values():
             operation["security"] = [{name: []} for name in _SCHEMES]
-            operation["x-scope"] = access_of(path)
+            operation["x-scope"] = access
             for status, refusal in refusals.items():
                 known = operation["responses"].setdefault(str(status), {**refusal, "description": ""})
                 known["description"] = "; ".join(filter(None, (known["description"], refusal["description"])))

@@ -27,3 +27,16 @@ def test_below_v2_refusals_have_the_form_of_the_protocol(document: dict[str, Any
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"])
 def test_what_is_open_asks_for_nothing(document: dict[str, Any], path: str) -> None:
     assert "security" not in document["paths"][path]["get"]
+
+
+def test_what_any_key_may_ask_for_is_neither_forbidden_nor_counted(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/metrics"]["get"]
+    assert operation["security"] == [{"bearer": []}, {"header": []}]
+    assert set(operation["responses"]) == {"200", "401"}
+
+
+def test_every_problem_of_a_status_and_the_scope_are_named(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/classify"]["post"]
+    assert operation["x-scope"] == "classify"
+    refused = operation["responses"]["429"]["description"]
+    assert refused == "`queue-full`: Too many images are waiting; `rate-limited`: Too many requests"
