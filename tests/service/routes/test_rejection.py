@@ -10,6 +10,7 @@ from PIL import Image
 
 from service.settings import Settings
 from tests.conftest import EXAMPLES
+from tests.few_candidates import publish_with_few_candidates
 from tests.service.api import post_form, post_png, result
 from tests.service.running_server import RunningServer
 
@@ -21,9 +22,9 @@ CLASSIFIERS = ["latent", "finite-bank"]
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a server with the bundled model."""
-    cache = tmp_path_factory.mktemp("prepared")
+    store = publish_with_few_candidates(tmp_path_factory.mktemp("store"), with_bank=True)
     with (
-        RunningServer(Settings(cache_dir=cache, device="cpu", threads=1)) as running,
+        RunningServer(Settings(store=store, cache_dir=None, device="cpu", threads=1)) as running,
         httpx.Client(base_url=running.url, timeout=60) as client,
     ):
         yield client
