@@ -44,6 +44,11 @@ def train(
         float | None,
         typer.Option(min=0, help="Weight of the inference-aware loss, an addition to the paper; 0 is off."),
     ] = None,
+    radius: Annotated[
+        float | None,
+        typer.Option(min=0, help="Weight of the shortfall of an image's radius, an addition to the paper; 0 is off."),
+    ] = None,
+    target_radius: Annotated[float | None, typer.Option(min=0, help="The L2 radius that images should have.")] = None,
     sliced_wasserstein: Annotated[
         float | None,
         typer.Option(min=0, help="Weight of the latents' distance from the prior, an addition to the paper."),
@@ -92,6 +97,8 @@ def train(
             seed=seed,
             overrides={name: value for name, value in overrides.items() if value is not None},
             inference_aware=inference_aware,
+            radius=radius,
+            target_radius=target_radius,
             sliced_wasserstein=sliced_wasserstein,
             discriminator_steps=discriminator_steps,
             wide_start=wide_start,

@@ -69,6 +69,8 @@ class Wanted:
     overrides: dict[str, Any]
     """Of the fields that every recipe has."""
     inference_aware: float | None
+    radius: float | None
+    target_radius: float | None
     sliced_wasserstein: float | None
     discriminator_steps: int | None
     wide_start: int | None
@@ -105,6 +107,8 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
         objective=_with(
             recipe.objective,
             rival_search=wanted.inference_aware,
+            radius=wanted.radius,
+            target_radius=wanted.target_radius,
             sliced_wasserstein=wanted.sliced_wasserstein,
         ),
     )
@@ -119,7 +123,16 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
 
 
 def _discriminative(dataset: Dataset, wanted: Wanted) -> DiscriminativeTrainer:
-    _refuse(wanted, "inference_aware", "sliced_wasserstein", "discriminator_steps", "wide_start", "precision")
+    _refuse(
+        wanted,
+        "inference_aware",
+        "radius",
+        "target_radius",
+        "sliced_wasserstein",
+        "discriminator_steps",
+        "wide_start",
+        "precision",
+    )
     if wanted.processes.count > 1:
         raise ValueError(f"{wanted.kind}: expected one process, got {wanted.processes.count}")
     if wanted.kind == CNN:

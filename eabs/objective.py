@@ -17,6 +17,9 @@ from eabs.family import GenerativeModel
 from eabs.networks import Discriminator, sample
 from eabs.prior_match import PriorDraw
 
+_TINY = 1e-6
+"""A squared distance, which keeps the slope of a root at 0 finite."""
+
 
 @dataclass(frozen=True)
 class ObjectiveWeights:
@@ -26,13 +29,19 @@ class ObjectiveWeights:
     discriminative loss with this weight compares x with the *best* image that each class's decoder made in the
     whole mini-batch, not only with the image of x's own latent. That is what latent inference will face.
 
-    `sliced_wasserstein` is another: the weight of the latents' distance from the prior beside the discriminator's
+    `radius` is another: the weight of how far an image's radius falls short of `target_radius`, an L2 distance. It is
+    the radius that the image's own re-creation and the nearest rival one of the mini-batch would certify, were they all
+    there is; cross-entropies are content with much less.
+
+    `sliced_wasserstein` is a third: the weight of the latents' distance from the prior beside the discriminator's
     judgement (`eabs/prior_match.py`).
     """
 
     beta: float = 1.0
     gamma: float = 10.0
     rival_search: float = 0.0
+    radius: float = 0.0
+    target_radius: float = 2.0
     sliced_wasserstein: float = 0.0
 
 
@@ -41,7 +50,7 @@ class ObjectiveTerms:
     """Batch means of the terms of (5), each a scalar tensor, and the encoder's latents (B, M), detached.
 
     Of `adversarial`, -log D(z), and `divergence`, KL[Q(z|x) || N(0, I)], a model has one; the other is 0. Without the
-    discriminative loss, `discriminative` and `rival` are 0; `sliced_wasserstein` is 0 where it has no weight.
+    discriminative loss, `discriminative` is 0, and so is each addition that has no weight.
     """
 
     total: Tensor
@@ -50,6 +59,7 @@ class ObjectiveTerms:
     divergence: Tensor
     discriminative: Tensor
     rival: Tensor
+    radius: Tensor
     sliced_wasserstein: Tensor
     latents: Tensor
 
@@ -105,7 +115,7 @@ def autoencoder_objective(
             (B, ...).
     """
     absent = torch.zeros((), device=images.device)
-    discriminative, rival = absent, absent
+    discriminative, rival, radius = absent, absent, absent
     # Latents stay exact: what is told of them to the prior, and by it, is finer than bfloat16's three digits.
     decoding = torch.autocast(images.device.type, torch.bfloat16, enabled=half)
     if isinstance(model, ClassModel):
@@ -122,8 +132,13 @@ def autoencoder_objective(
         costs = reconstruction_costs(images, reconstructions)
         reconstruction = costs.gather(1, labels[:, None]).mean()
         discriminative = F.cross_entropy(-costs, labels)
+        if weights.rival_search > 0 or weights.radius > 0:
+            nearest = _Nearest.of(images, collect(reconstructions))
         if weights.rival_search > 0:
-            rival = _rival_search_loss(images, labels, collect(reconstructions), costs)
+            rival = _rival_search_loss(labels, nearest, costs)
+        if weights.radius > 0:
+            own = reconstructions[torch.arange(len(labels), device=labels.device), labels]
+            radius = _radius_loss(labels, nearest, costs, own, weights.target_radius)
     adversarial, kl, sliced = absent, absent, absent
     if model.discriminator is None:
         kl = divergence(mean, log_variance).mean()
@@ -133,12 +148,13 @@ def autoencoder_objective(
     if prior is not None:
         sliced = prior.distance(collect(latents))
     return ObjectiveTerms(
-        total=total + weights.rival_search * rival + weights.sliced_wasserstein * sliced,
+        total=total + weights.rival_search * rival + weights.radius * radius + weights.sliced_wasserstein * sliced,
         reconstruction=reconstruction.detach(),
         adversarial=adversarial.detach(),
         divergence=kl.detach(),
         discriminative=discriminative.detach(),
         rival=rival.detach(),
+        radius=radius.detach(),
         sliced_wasserstein=sliced.detach(),
         latents=latents.detach(),
     )
@@ -149,11 +165,37 @@ def _own_logits(logits: Tensor, labels: Tensor) -> Tensor:
     return logits if logits.dim() == 1 else logits.gather(1, labels[:, None]).squeeze(1)
 
 
-def _rival_search_loss(images: Tensor, labels: Tensor, reconstructions: Tensor, costs: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class _Nearest:
+    """Each image's nearest re-creation by each class, of all that were made in the mini-batch."""
+
+    costs: Tensor
+    """(B, K)."""
+    recreations: Tensor
+    """(B, K, pixels)."""
+
+    @classmethod
+    def of(cls, images: Tensor, reconstructions: Tensor) -> "_Nearest":
+        """Of images (B, C, H, W) among reconstructions (N, K, C, H, W)."""
+        costs, places = pairwise_costs(images, reconstructions).min(1)
+        classes = torch.arange(costs.shape[1], device=costs.device)
+        return cls(costs, reconstructions.flatten(2)[places, classes].to(costs.dtype))
+
+
+def _rival_search_loss(labels: Tensor, nearest: _Nearest, costs: Tensor) -> Tensor:
     # The true class keeps its own latent's cost: a neighbour's latent must not excuse a poor re-creation.
-    best = pairwise_costs(images, reconstructions).amin(1)
     own = F.one_hot(labels, costs.shape[1]).bool()
-    return F.cross_entropy(-torch.where(own, costs, torch.minimum(best, costs)), labels)
+    return F.cross_entropy(-torch.where(own, costs, torch.minimum(nearest.costs, costs)), labels)
+
+
+def _radius_loss(labels: Tensor, nearest: _Nearest, costs: Tensor, own: Tensor, target: float) -> Tensor:
+    # Between p and q the boundary is a plane, (|x - q|^2 - |x - p|^2) / 2 |p - q| away from x (Voracek & Hein 2022).
+    # Noise on x, which costs much in either square, moves x along p - q by no more than its own deviation.
+    gaps = nearest.costs - costs.gather(1, labels[:, None])
+    apart = (nearest.recreations - own.flatten(1).unsqueeze(1)).square().sum(2)
+    radii = gaps / (2 * (apart + _TINY).sqrt())
+    radii = radii.masked_fill(F.one_hot(labels, costs.shape[1]).bool(), torch.inf)
+    return F.relu(target - radii.amin(1)).mean()
 
 
 @torch.no_grad()

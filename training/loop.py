@@ -33,7 +33,16 @@ from training.steps import Steps
 from training.validation import Validation, validate
 
 _ADAM_BETAS = (0.9, 0.999)
-_LOSSES = ("total", "reconstruction", "adversarial", "divergence", "discriminative", "rival", "sliced_wasserstein")
+_LOSSES = (
+    "total",
+    "reconstruction",
+    "adversarial",
+    "divergence",
+    "discriminative",
+    "rival",
+    "radius",
+    "sliced_wasserstein",
+)
 _DIRECTIONS = 64
 
 
@@ -259,6 +268,5 @@ def _losses_of(recipe: Recipe) -> list[str]:
     absent = {"divergence" if variant.adversarial else "adversarial"}
     if not variant.discriminative:
         absent |= {"discriminative", "rival"}
-    if recipe.objective.sliced_wasserstein == 0:
-        absent.add("sliced_wasserstein")
+    absent |= {addition for addition in ("radius", "sliced_wasserstein") if getattr(recipe.objective, addition) == 0}
     return [name for name in _LOSSES if name not in absent]

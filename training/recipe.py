@@ -36,7 +36,8 @@ class Recipe(RunRecipe):
     wide_start: int = 1
 
     def __post_init__(self) -> None:
-        weights = (self.objective.gamma, self.objective.rival_search, self.objective.sliced_wasserstein)
+        objective = self.objective
+        weights = (objective.gamma, objective.rival_search, objective.radius, objective.sliced_wasserstein)
         if any(weights) and not self.variant.discriminative:
             raise ValueError(
                 f"{self.kind}: expected a weight of 0 for what classes share, which it has none of, got {weights}"

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -57,6 +58,46 @@ def test_the_latents_distance_from_the_prior_counts_with_its_weight(
     assert found.sliced_wasserstein == prior.distance(found.latents)
     torch.testing.assert_close(found.total, without.total + 3.0 * found.sliced_wasserstein)
     assert without.sliced_wasserstein == 0
+
+
+@torch.no_grad()
+def shortfall_by_hand(model: EABS, images: Tensor, labels: Tensor, noise: Tensor, target: float) -> float:
+    """How far radii fall short, image by image, with a rival's point found among all that the batch made."""
+    recreations = model.decoders(sample(*model.encoder(images), noise))
+    total = 0.0
+    for x, y, own in zip(images, labels, recreations, strict=True):
+        own_distance, radius = ((x - own[y]) ** 2).sum(), math.inf
+        for rival in range(recreations.shape[1]):
+            if rival != y:
+                q = min(recreations[:, rival], key=lambda g: ((x - g) ** 2).sum().item())
+                gap = ((x - q) ** 2).sum() - own_distance
+                radius = min(radius, (gap / (2 * (q - own[y]).norm())).item())
+        total += max(0.0, target - radius)
+    return total / len(images)
+
+
+@pytest.mark.parametrize("target", [0.1, 1.0])
+def test_the_shortfall_of_radii_counts_with_its_weight(
+    toy: EABS, batch: tuple[Tensor, Tensor, Tensor], target: float
+) -> None:
+    without = autoencoder_objective(toy, *batch, ObjectiveWeights())
+    found = autoencoder_objective(toy, *batch, ObjectiveWeights(radius=5.0, target_radius=target))
+    assert found.radius.item() == pytest.approx(shortfall_by_hand(toy, *batch, target), rel=1e-4) != 0
+    torch.testing.assert_close(found.total, without.total + 5.0 * found.radius)
+    assert without.radius == 0
+
+
+def test_radii_have_a_gradient_where_two_classes_make_one_image(
+    toy: EABS, batch: tuple[Tensor, Tensor, Tensor]
+) -> None:
+    model = copy.deepcopy(toy).requires_grad_(True)
+    with torch.no_grad():
+        for parameter in model.decoders.parameters():
+            parameter.zero_()
+    found = autoencoder_objective(model, *batch, ObjectiveWeights(radius=1.0))
+    assert found.radius.item() == pytest.approx(ObjectiveWeights().target_radius, abs=0.01)
+    found.total.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
 @torch.no_grad()

@@ -17,7 +17,16 @@ from training.parallel.processes import started_by_torchrun
 from training.recipe import recipe_for
 
 STEPS = 11
-LOSSES = ("total", "reconstruction", "adversarial", "divergence", "discriminative", "rival", "sliced_wasserstein")
+LOSSES = (
+    "total",
+    "reconstruction",
+    "adversarial",
+    "divergence",
+    "discriminative",
+    "rival",
+    "radius",
+    "sliced_wasserstein",
+)
 
 
 class _EnoughError(Exception):
@@ -34,7 +43,7 @@ def write_curve(kind: Kind, data: Path, run: Path, file: Path, environment: Mapp
     # Five steps an epoch; the learning rate is at its highest in the fifth.
     recipe = replace(recipe_for("quick", "mnist", kind), epochs=4, batch=32, warm_up=0.2, validate_every=100)
     if recipe.variant.discriminative:
-        objective = replace(recipe.objective, sliced_wasserstein=1.0)
+        objective = replace(recipe.objective, radius=1.0, sliced_wasserstein=1.0)
         recipe = replace(recipe, objective=objective, discriminator_steps=2)
     seen: list[dict[str, float]] = []
 
