@@ -8,6 +8,7 @@ import typer
 
 from cli.console import fail, print_json, progress_bar, stderr
 from cli.trainers import KINDS, Reached, Training, Wanted, trainer_for
+from training.allocator import keep_freed_memory
 from training.datasets import FOLDER, DatasetError, FolderOptions, Mode, load_dataset
 from training.parallel.processes import started_by_torchrun
 from training.recipe import Precision
@@ -81,6 +82,7 @@ def train(
     """
     if threads:
         torch.set_num_threads(threads)
+    keep_freed_memory()
     overrides = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate, "augmentation_std": noise}
     try:
         if mode and dataset != FOLDER:
