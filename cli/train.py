@@ -32,7 +32,7 @@ def train(
         Mode | None,
         typer.Option(help="folder: L (grey, 28x28) or RGB (32x32) [default: RGB if an image shows a colour]."),
     ] = None,
-    preset: Annotated[str, typer.Option(help="Recipe: paper or quick.")] = "quick",
+    preset: Annotated[str, typer.Option(help="Recipe: paper, quick or, of e-abs and its kin, best.")] = "quick",
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     batch: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,

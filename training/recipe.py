@@ -1,4 +1,4 @@
-"""How a generative model is trained: the paper's recipe, and a quick one for a CPU."""
+"""How a generative model is trained: the paper's recipe, a quick one for a CPU, and one that goes past the paper."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -58,18 +58,22 @@ class Recipe(RunRecipe):
         return Variant.of(self.kind)
 
 
+_QUICK = Recipe(
+    name="quick",
+    epochs=30,
+    batch=128,
+    learning_rate=4e-3,
+    schedule="one-cycle",
+    objective=ObjectiveWeights(rival_search=10.0),
+)
+
 PRESETS: dict[str, Recipe] = {
     "paper": Recipe(name="paper", epochs=500, batch=512, learning_rate=1e-3, schedule="halving", validate_every=10),
-    "quick": Recipe(
-        name="quick",
-        epochs=30,
-        batch=128,
-        learning_rate=4e-3,
-        schedule="one-cycle",
-        objective=ObjectiveWeights(rival_search=10.0),
-    ),
+    "quick": _QUICK,
+    "best": replace(_QUICK, name="best", objective=replace(_QUICK.objective, radius=40.0)),
 }
-"""`paper` is section 4.3 as printed. `quick` adds inference-aware training and a one-cycle learning rate."""
+"""`paper` is section 4.3 as printed. `quick` adds inference-aware training and a one-cycle learning rate; `best` adds
+to that what has been seen to make models more robust than the paper's."""
 
 
 def recipe_for(preset: str, dataset: str, kind: Kind = "e-abs") -> Recipe:
@@ -83,5 +87,5 @@ def recipe_for(preset: str, dataset: str, kind: Kind = "e-abs") -> Recipe:
     recipe = PRESETS[preset]
     objective = recipe.objective
     if not Variant.of(kind).discriminative:
-        objective = replace(objective, gamma=0.0, rival_search=0.0)
+        objective = replace(objective, gamma=0.0, rival_search=0.0, radius=0.0)
     return replace(recipe, augmentation_std=AUGMENTATION_STD[dataset], kind=kind, objective=objective)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from eabs.objective import ObjectiveWeights
 from training.recipe import PRESETS, recipe_for
 
 
@@ -28,10 +29,10 @@ def test_one_cycle_warms_up_and_falls_to_zero() -> None:
     assert factors[-1] < 0.001
 
 
-@pytest.mark.parametrize("preset", ["paper", "quick"])
+@pytest.mark.parametrize("preset", ["paper", "quick", "best"])
 def test_a_kind_without_the_discriminative_loss_has_the_same_recipe_but_for_that(preset: str) -> None:
     e_abs, abs_ = recipe_for(preset, "mnist"), recipe_for(preset, "mnist", "abs")
-    assert (abs_.objective.beta, abs_.objective.gamma, abs_.objective.rival_search) == (1.0, 0.0, 0.0)
+    assert abs_.objective == ObjectiveWeights(gamma=0.0)
     assert replace(abs_, kind="e-abs", objective=e_abs.objective) == e_abs
     assert recipe_for(preset, "mnist", "d-abs").objective == e_abs.objective
 
@@ -39,12 +40,12 @@ def test_a_kind_without_the_discriminative_loss_has_the_same_recipe_but_for_that
 def test_a_discriminative_loss_is_refused_where_there_is_none() -> None:
     recipe = recipe_for("quick", "mnist", "av-abs")
     objective = replace(recipe.objective, rival_search=3.0)
-    with pytest.raises(ValueError, match=r"av-abs: expected a weight of 0 .* got \(0.0, 3.0, 0.0\)"):
+    with pytest.raises(ValueError, match=r"av-abs: expected a weight of 0 .* got \(0.0, 3.0, 0.0, 0.0\)"):
         replace(recipe, objective=objective)
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(ValueError, match="'slow': expected one of paper, quick"):
+    with pytest.raises(ValueError, match="'slow': expected one of paper, quick, best"):
         recipe_for("slow", "mnist")
 
 
