@@ -41,7 +41,7 @@ class ObjectiveWeights:
     gamma: float = 10.0
     rival_search: float = 0.0
     radius: float = 0.0
-    target_radius: float = 2.0
+    target_radius: float = 3.0
     sliced_wasserstein: float = 0.0
 
 

@@ -13,7 +13,7 @@ def keep_freed_memory() -> None:
     """Makes this process keep what it frees, for its next tensors, until it ends.
 
     As a rule glibc gives large pieces back to the system at once. A training step frees and asks for the same hundreds
-    of megabytes again and again, and the system would clear every page of them each time: almost half the CPU time.
+    of megabytes again and again, and the system would clear every page of them each time.
     With another C library nothing is changed.
     """
     if not sys.platform.startswith("linux"):
