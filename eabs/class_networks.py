@@ -126,9 +126,8 @@ class ClassDecoders(Decoders):
         layout = ByClass(labels, self.architecture.classes)
         hidden = layout.collect(self.open(layout.spread(latents)))
         features = layout.spread(self.dropout(hidden)).flatten(1)[:, :, None, None]
-        features = features.contiguous(memory_format=torch.channels_last)
         for deconv, norm in self.layers():
-            features = deconv(features)
+            features = deconv(features.contiguous(memory_format=torch.channels_last))
             features = torch.sigmoid(features) if norm is None else F.relu(norm(features, layout))
         return layout.collect(features.unflatten(1, (self.architecture.classes, -1)))
 

@@ -121,11 +121,10 @@ class Decoders(nn.Module):
         K = self.architecture.classes
         if latents.dim() == 2:
             latents = latents.unsqueeze(1).expand(-1, K, -1)
-        features = (
-            self.dropout(self.open(latents)).flatten(1)[:, :, None, None].contiguous(memory_format=torch.channels_last)
-        )
+        features = self.dropout(self.open(latents)).flatten(1)[:, :, None, None]
         for deconv, norm in self.layers():
-            features = deconv(features)
+            # Of one pixel either layout is the other, and what the first layer makes of it is not channels-last.
+            features = deconv(features.contiguous(memory_format=torch.channels_last))
             features = torch.sigmoid(features) if norm is None else F.relu(norm(features))
         images: Tensor = features.view(len(latents), K, *self.architecture.image)
         return images
