@@ -5,6 +5,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from model_store import BUNDLED, ModelStore
 from tests.cli.conftest import Eabs
 from tests.small_architectures import SMALL_GREY
 
@@ -25,9 +26,17 @@ def test_show_prints_the_manifest_of_an_alias(eabs: Eabs, store: Path) -> None:
     assert manifest["architecture"]["latent"] == SMALL_GREY.latent
 
 
-def test_the_card_of_the_included_model_is_the_one_in_the_documents(eabs: Eabs) -> None:
-    page = Path(__file__).parents[2] / "docs" / "models" / "mnist.md"
-    assert eabs("models", "card", "mnist").out == page.read_text()
+@pytest.mark.parametrize("name", ModelStore(BUNDLED).names())
+def test_the_card_of_an_included_model_is_the_one_in_the_documents(eabs: Eabs, name: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "models" / f"{name}.md"
+    assert eabs("models", "card", name).out == page.read_text()
+
+
+@pytest.mark.parametrize("name", ModelStore(BUNDLED).names())
+def test_an_included_model_is_whole_and_at_most_ten_megabytes(eabs: Eabs, name: str) -> None:
+    version = ModelStore(BUNDLED).resolve(name, None)
+    assert eabs("models", "verify", name, version).code == 0
+    assert sum(file.stat().st_size for file in (BUNDLED / name / version).iterdir()) <= 10_000_000
 
 
 def test_a_card_is_of_the_version_that_is_named(eabs: Eabs, store: Path) -> None:
