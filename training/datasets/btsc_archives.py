@@ -8,6 +8,7 @@ from training.datasets.sign_archives import (
     MIN_SIDE,
     SIDE,
     fitted,
+    object_of,
     open_archive,
     read_class_annotations,
     read_picture,
@@ -34,7 +35,7 @@ def read_btsc_archives(files: SourceFiles, *, classes: int) -> tuple[Split, Spli
 
 
 def _read_split(files: SourceFiles, file: str, part: str, classes: int) -> Split:
-    images, labels = [], []
+    images, labels, objects = [], [], []
     with open_archive(files.path(file)) as archive:
         names = _pictures(archive)
         for label in range(classes):
@@ -48,7 +49,8 @@ def _read_split(files: SourceFiles, file: str, part: str, classes: int) -> Split
                 if min(picture.size) >= MIN_SIDE and (row is None or row.large_enough):
                     images.append(fitted(picture))
                     labels.append(label)
-    return split_of_signs(file, images, labels, classes=classes)
+                    objects.append(object_of(label, name))
+    return split_of_signs(file, images, labels, classes=classes, objects=objects)
 
 
 def _pictures(archive: zipfile.ZipFile) -> dict[str, list[str]]:

@@ -2,12 +2,14 @@
 
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from training.datasets.dataset import DatasetError, Split, split_from_arrays
-from training.datasets.sign_archives import MIN_SIDE
+from training.datasets.sign_archives import MIN_SIDE, SIGNS_OF_A_CLASS
 from training.datasets.source_files import SourceFiles
 
 FILE = "btsc.npz"
@@ -16,6 +18,7 @@ _FORMATS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "labels": ((), np.integer),
     "width": ((), np.integer),
     "height": ((), np.integer),
+    "pole": ((), np.integer),
 }
 """The arrays of a part that are read: the shape behind N, and the type."""
 
@@ -45,7 +48,10 @@ def _read_split(path: Path, part: str, classes: int) -> Split:
     arrays = _arrays(path, part)
     large = (arrays["width"] >= MIN_SIDE) & (arrays["height"] >= MIN_SIDE)
     images = arrays["images_full"][large].transpose(0, 3, 1, 2)
-    return split_from_arrays(f"{path}: {part}_labels", images, arrays["labels"][large], classes=classes)
+    labels = arrays["labels"][large]
+    split = split_from_arrays(f"{path}: {part}_labels", images, labels, classes=classes)
+    objects = labels.astype(np.int64) * SIGNS_OF_A_CLASS + arrays["pole"][large]
+    return replace(split, objects=torch.from_numpy(objects))
 
 
 def _arrays(path: Path, part: str) -> dict[str, np.ndarray]:

@@ -22,21 +22,27 @@ class DatasetError(Exception):
 
 @dataclass(frozen=True)
 class Split:
-    """Images (N, C, H, W) uint8 and labels (N,) int64, in the order of the source."""
+    """Images (N, C, H, W) uint8 and labels (N,) int64, in the order of the source.
+
+    `objects` (N,) int64 numbers what was photographed: images of one number show the same physical object. None where
+    that is not known, or every image shows another one.
+    """
 
     images: Tensor
     labels: Tensor
+    objects: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def subset(self, indices: Tensor) -> "Split":
         """The images at `indices` (n,), in that order."""
-        return Split(self.images[indices], self.labels[indices])
+        objects = None if self.objects is None else self.objects[indices]
+        return Split(self.images[indices], self.labels[indices], objects)
 
     def to(self, device: torch.device) -> "Split":
         """The same split on another device."""
-        return Split(self.images.to(device), self.labels.to(device))
+        return Split(self.images.to(device), self.labels.to(device), self.objects)
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,21 @@ def split_from_arrays(source: str, images: np.ndarray, labels: np.ndarray, *, cl
 
 
 def holdout(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Splits at random into (kept, held out); the held-out part is `fraction` of it (section 4.1: 10 %)."""
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
-    held_out = round(len(split) * fraction)
-    return split.subset(order[held_out:]), split.subset(order[:held_out])
+    """Splits at random into (kept, held out); the held-out part is `fraction` of it (section 4.1: 10 %).
+
+    No object is in both: where objects are known they are drawn whole, until another would be more than the fraction.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(split), generator=generator)
+    size = round(len(split) * fraction)
+    if split.objects is None:
+        return split.subset(order[size:]), split.subset(order[:size])
+    _, objects, counts = split.objects.unique(return_inverse=True, return_counts=True)
+    drawn = torch.randperm(len(counts), generator=generator)
+    held_out = torch.zeros(len(counts), dtype=torch.bool)
+    held_out[drawn[counts[drawn].cumsum(0) <= size]] = True
+    chosen = held_out[objects[order]]
+    return split.subset(order[~chosen]), split.subset(order[chosen])
 
 
 def to_unit_range(images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from training.datasets.sign_archives import (
     SIDE,
     Row,
     fitted,
+    object_of,
     open_archive,
     read_annotations,
     read_class_annotations,
@@ -37,14 +38,15 @@ def read_gtsrb(files: SourceFiles) -> tuple[Split, Split]:
         DatasetError: an archive is missing or damaged, or lacks an image or an annotation.
     """
     with open_archive(files.path(_TRAIN_ZIP)) as archive:
-        labels, images = [], []
+        labels, images, objects = [], [], []
         for label in range(CLASSES):
             folder = f"{_TRAIN_FOLDER}/{label:05d}"
             for row in read_class_annotations(archive, folder, label):
                 if row.large_enough:
                     images.append(_image(archive, folder, row))
                     labels.append(row.label)
-        train = split_of_signs(_TRAIN_ZIP, images, labels, classes=CLASSES)
+                    objects.append(object_of(row.label, row.filename))
+        train = split_of_signs(_TRAIN_ZIP, images, labels, classes=CLASSES, objects=objects)
     with open_archive(files.path(_TEST_LABELS_ZIP)) as archive:
         rows = [row for row in read_annotations(archive, _TEST_LABELS) if row.large_enough]
     with open_archive(files.path(_TEST_ZIP)) as archive:

@@ -27,7 +27,7 @@ class Source(BaseModel):
 
 
 class Description(BaseModel):
-    """What the file says of its tensors, which are `<split>_images` and `<split>_labels`."""
+    """What the file says of its tensors: `<split>_images`, `<split>_labels`, and `<split>_objects` where known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,7 +53,8 @@ def write_prepared(dataset: Dataset, verifications: dict[str, Verification], out
     tensors = {
         f"{part}_{kind}": getattr(split, kind).contiguous()
         for part, split in (("train", dataset.train), ("test", dataset.test))
-        for kind in ("images", "labels")
+        for kind in ("images", "labels", "objects")
+        if getattr(split, kind) is not None
     }
     description = Description(
         name=dataset.name,
@@ -107,7 +108,10 @@ def _split(path: Path, tensors: dict[str, Tensor], part: str, classes: int) -> S
         )
     if labels.dtype != torch.int64 or labels.min() < 0 or labels.max() >= classes:
         raise DatasetError(f"{path}: expected {part}_labels of int64 from 0 to {classes - 1}, got others")
-    return Split(images, labels)
+    objects = tensors.get(f"{part}_objects")
+    if objects is not None and (objects.dtype != torch.int64 or objects.shape != labels.shape):
+        raise DatasetError(f"{path}: expected {part}_objects (N,) int64, got {tuple(objects.shape)} {objects.dtype}")
+    return Split(images, labels, objects)
 
 
 def _sha256(tensor: Tensor) -> str:

@@ -2,14 +2,16 @@
 
 import csv
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from training.datasets.dataset import DatasetError, Split, split_from_arrays
@@ -19,6 +21,9 @@ MIN_SIDE = 32
 
 SIDE = 32
 """Width and height, in pixels, that every picture is resized to."""
+
+SIGNS_OF_A_CLASS = 100_000
+"""More than a class has: its signs' numbers have at most five digits."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +117,26 @@ def fitted(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
 
 
-def split_of_signs(source: str, images: list[np.ndarray], labels: list[int], *, classes: int) -> Split:
-    """The split of images (3, 32, 32) that were read from `source`.
+def object_of(label: int, filename: str) -> int:
+    """Which physical sign of a class a picture shows: its name begins with the sign's number in the class.
+
+    Raises:
+        DatasetError: it has another name than `SIGN_VIEW.ppm`, five digits each.
+    """
+    found = re.fullmatch(r"(\d{5})_\d{5}\.ppm", filename)
+    if found is None:
+        raise DatasetError(f"expected a picture's name of two numbers, 00000_00000.ppm, got {filename}")
+    return label * SIGNS_OF_A_CLASS + int(found[1])
+
+
+def split_of_signs(
+    source: str, images: list[np.ndarray], labels: list[int], *, classes: int, objects: list[int] | None = None
+) -> Split:
+    """The split of images (3, 32, 32) that were read from `source`, with the numbers of their signs if known.
 
     Raises:
         DatasetError: there are none, or a label is none of the classes.
     """
     pixels = np.stack(images) if images else np.empty((0, 3, SIDE, SIDE), np.uint8)
-    return split_from_arrays(source, pixels, np.array(labels, np.int64), classes=classes)
+    split = split_from_arrays(source, pixels, np.array(labels, np.int64), classes=classes)
+    return split if objects is None else replace(split, objects=torch.tensor(objects))

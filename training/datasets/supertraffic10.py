@@ -1,6 +1,7 @@
 """SuperTraffic-10: ten traffic signs out of GTSRB, BTSC and, where it is there, DFG, merged by meaning."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -67,8 +68,16 @@ def _relabelled(split: Split, index_of: dict[int, int], classes: int) -> Split:
     table = torch.tensor([index_of.get(label, -1) for label in range(classes)])
     labels = table[split.labels]
     kept = labels >= 0
-    return Split(split.images[kept], labels[kept])
+    return replace(split, labels=labels).subset(kept)
 
 
 def _joined(splits: Sequence[Split]) -> Split:
-    return Split(torch.cat([split.images for split in splits]), torch.cat([split.labels for split in splits]))
+    """One split after the other. No two of them show the same object; where it is not known, each image is another."""
+    objects, used = [], 0
+    for split in splits:
+        own = torch.arange(len(split)) if split.objects is None else split.objects
+        objects.append(own + used)
+        used += int(own.max()) + 1
+    return Split(
+        torch.cat([split.images for split in splits]), torch.cat([split.labels for split in splits]), torch.cat(objects)
+    )

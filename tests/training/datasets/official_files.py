@@ -137,6 +137,7 @@ def btsc_arrays(train: list[Sign], test: list[Sign]) -> dict[str, np.ndarray]:
             f"{part}_labels": np.array([sign.label for sign in signs], np.int64),
             f"{part}_width": sizes[:, 0],
             f"{part}_height": sizes[:, 1],
+            f"{part}_pole": np.arange(len(signs), dtype=np.int32),
         }
     return arrays
 

@@ -31,6 +31,15 @@ def test_whole_crops_of_signs_of_at_least_32_are_read(tmp_path: Path) -> None:
     assert train.images[0, :, 9, 9].tolist() == [1, 2, 3]
 
 
+def test_pictures_of_one_class_at_one_pole_show_one_sign(tmp_path: Path) -> None:
+    signs = [Sign(5), Sign(5), Sign(5), Sign(6)]
+    poles = np.array([7, 7, 8, 7], np.int32)
+    train, _ = read_btsc(write(tmp_path, **(btsc_arrays(signs, TEST) | {"train_pole": poles})))
+    assert train.objects is not None
+    assert len(train.objects.unique()) == 3
+    assert train.objects[0] == train.objects[1]
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"btsc\.npz: no such file"):
         read_btsc(SourceFiles(tmp_path))

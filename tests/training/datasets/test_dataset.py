@@ -2,7 +2,7 @@ from pathlib import Path
 
 import torch
 
-from training.datasets import holdout, load_dataset, to_unit_range
+from training.datasets import Split, holdout, load_dataset, to_unit_range
 
 
 def test_the_holdout_is_a_tenth_chosen_by_seed_and_disjoint_from_the_rest(mnist_folder: Path) -> None:
@@ -16,6 +16,26 @@ def test_the_holdout_is_a_tenth_chosen_by_seed_and_disjoint_from_the_rest(mnist_
     assert sorted(marks[0] + marks[1]) == list(range(180))
     assert torch.equal(held_out.images, again.images)
     assert not torch.equal(held_out.images, other.images)
+
+
+def test_the_holdout_shows_no_object_that_is_trained_on() -> None:
+    objects = torch.arange(300) // 3 * 7
+    images = torch.arange(300, dtype=torch.int64).to(torch.uint8).view(300, 1, 1, 1)
+    split = Split(images, torch.arange(300) % 10, objects)
+    kept, held_out = holdout(split, 0.1, seed=0)
+    assert kept.objects is not None
+    assert held_out.objects is not None
+    assert (len(kept), len(held_out)) == (270, 30)
+    assert not set(kept.objects.tolist()) & set(held_out.objects.tolist())
+    assert held_out.labels.tolist() != sorted(held_out.labels.tolist()), "its first images are a sample of it"
+    assert torch.equal(held_out.labels, holdout(split, 0.1, seed=0)[1].labels)
+
+
+def test_an_object_that_would_be_too_much_is_not_held_out() -> None:
+    objects = torch.tensor([0] * 90 + list(range(1, 11)))
+    split = Split(torch.zeros(100, 1, 1, 1, dtype=torch.uint8), torch.zeros(100, dtype=torch.int64), objects)
+    for seed in range(20):
+        assert len(holdout(split, 0.1, seed=seed)[1]) <= 10
 
 
 def test_bytes_become_floats_in_the_unit_range() -> None:

@@ -37,6 +37,22 @@ def test_every_class_is_kept_under_its_own_number(folder: Path) -> None:
     assert dataset.labels[14] == "Stop"
 
 
+def test_pictures_of_one_track_show_one_sign(folder: Path) -> None:
+    objects = load_dataset("gtsrb", folder).train.objects
+    assert objects is not None
+    assert objects[0] == objects[1] != objects[2]
+
+
+def test_a_picture_without_a_track_is_refused(folder: Path) -> None:
+    row = Sign(42).row("sign.ppm")
+    change(folder / TRAIN_ZIP, "GTSRB/Final_Training/Images/00042/GT-00042.csv", f"{HEADER}\r\n{row}".encode())
+    change(folder / TRAIN_ZIP, "GTSRB/Final_Training/Images/00042/00000_00000.ppm", None)
+    members = read_zip(folder / TRAIN_ZIP)
+    write_zip(folder / TRAIN_ZIP, members | {"GTSRB/Final_Training/Images/00042/sign.ppm": Sign(42).ppm()})
+    with pytest.raises(DatasetError, match=r"expected a picture.s name of two numbers, .*, got sign\.ppm"):
+        load_dataset("gtsrb", folder)
+
+
 def test_crops_of_any_size_become_32_by_32(folder: Path) -> None:
     images = load_dataset("gtsrb", folder).train.images
     assert images.shape == (3, 3, 32, 32)

@@ -34,6 +34,16 @@ def test_what_was_written_is_read(file: Path) -> None:
     assert (found.name, found.labels, found.sources) == (DATASET.name, DATASET.labels, DATASET.sources)
 
 
+def test_what_was_photographed_is_read_where_it_was_known(tmp_path: Path) -> None:
+    objects = torch.tensor([3, 3, 1, 1, 1])
+    known = replace(DATASET, train=replace(SPLIT, objects=objects))
+    write_prepared(known, {"x.mat": Verification.UNKNOWN}, tmp_path / "set")
+    found = load_dataset("svhn", tmp_path / "set")
+    assert found.train.objects is not None
+    assert torch.equal(found.train.objects, objects)
+    assert found.test.objects is None
+
+
 def test_the_same_data_gives_the_same_bytes(file: Path, tmp_path: Path) -> None:
     write_prepared(DATASET, {"x.mat": Verification.UNKNOWN}, tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == file.read_bytes()
@@ -100,6 +110,7 @@ def test_tensors_of_something_else_are_refused(tmp_path: Path) -> None:
         ("test_labels", torch.tensor([-1, 1]), "test_labels of int64 from 0 to 9"),
         ("test_labels", torch.tensor([0.0, 1.0]), "test_labels of int64 from 0 to 9"),
         ("test_labels", torch.tensor([]), "expected test_images and test_labels, got"),
+        ("train_objects", torch.tensor([0, 1]), r"expected train_objects \(N,\) int64, got \(2,\)"),
     ],
 )
 def test_content_that_is_no_data_set_is_refused(file: Path, name: str, tensor: torch.Tensor, message: str) -> None:

@@ -43,6 +43,12 @@ def test_belgian_signs_join_the_class_of_the_same_meaning(folder: Path) -> None:
         assert [dataset.labels[label] for label in split.labels[belgian]] == list(SAME_MEANING.values())
 
 
+def test_a_german_and_a_belgian_sign_are_never_the_same_one(folder: Path) -> None:
+    train = load_dataset("supertraffic10", folder).train
+    assert train.objects is not None
+    assert len(train.objects.unique()) == len(train)
+
+
 def test_the_files_of_both_sets_may_lie_together(folder: Path) -> None:
     before = load_dataset("supertraffic10", folder)
     for file in [*(folder / "gtsrb").iterdir(), folder / "btsc" / "btsc.npz"]:
