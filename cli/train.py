@@ -60,6 +60,10 @@ def train(
     wide_start: Annotated[
         int | None, typer.Option(min=1, help="How many times as wide the decoders start as in Table 9.")
     ] = None,
+    deformation: Annotated[
+        float | None,
+        typer.Option(min=0, help="How strongly training images are deformed, an addition to the paper; 0 is off."),
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option("--from", help="adv-linf, adv-l2: run folder of the cnn that they start from."),
@@ -104,6 +108,7 @@ def train(
             sliced_wasserstein=sliced_wasserstein,
             discriminator_steps=discriminator_steps,
             wide_start=wide_start,
+            deformation=deformation,
             precision=precision,
             start=start,
             epsilon=epsilon,

@@ -74,6 +74,7 @@ class Wanted:
     sliced_wasserstein: float | None
     discriminator_steps: int | None
     wide_start: int | None
+    deformation: float | None
     precision: Precision | None
     start: Path | None
     epsilon: float | None
@@ -104,6 +105,7 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
         precision=wanted.precision,
         discriminator_steps=wanted.discriminator_steps,
         wide_start=wanted.wide_start,
+        deformation=wanted.deformation,
         objective=_with(
             recipe.objective,
             rival_search=wanted.inference_aware,
@@ -131,6 +133,7 @@ def _discriminative(dataset: Dataset, wanted: Wanted) -> DiscriminativeTrainer:
         "sliced_wasserstein",
         "discriminator_steps",
         "wide_start",
+        "deformation",
         "precision",
     )
     if wanted.processes.count > 1:

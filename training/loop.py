@@ -17,6 +17,7 @@ from eabs.prior_match import PriorDraw
 from eabs.settings import settings_for
 from training.curves import Curves
 from training.datasets import Dataset, Split, holdout, to_unit_range
+from training.deformation import Deformation
 from training.generative_run import GenerativeRun
 from training.parallel.layers import share_batches
 from training.parallel.processes import Processes
@@ -178,6 +179,9 @@ class Trainer:
         recipe, model = self.recipe, self.model
         torch.manual_seed(self._plan.seed(self.step))
         images = to_unit_range(self.train.images[indices])
+        if recipe.deformation:
+            draws = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+            images = Deformation().times(recipe.deformation)(images, draws)
         images = images + recipe.augmentation_std * torch.randn_like(images)
         noise = torch.randn(len(images), model.architecture.latent, device=self.device)
         prior = torch.randn_like(noise)

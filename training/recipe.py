@@ -20,9 +20,10 @@ class Recipe(RunRecipe):
     decoders alone. Validation by latent inference, on `validation_images` images of the held-out split, happens every
     `validate_every` epochs.
 
-    Two more are additions to the paper: `discriminator_steps` updates of the discriminator follow each of the others,
+    Three more are additions to the paper: `discriminator_steps` updates of the discriminator follow each of the others,
     with new samples of the prior; `wide_start` multiplies the decoders' width where it costs little time, at the linear
-    layer and the first transposed convolution.
+    layer and the first transposed convolution; `deformation` is how strongly training images are deformed, 0 being
+    not at all and 1 as `training/deformation.py` has it.
     """
 
     discriminator_learning_rate: float = 1e-3
@@ -34,6 +35,7 @@ class Recipe(RunRecipe):
     kind: Kind = "e-abs"
     discriminator_steps: int = 1
     wide_start: int = 1
+    deformation: float = 0.0
 
     def __post_init__(self) -> None:
         objective = self.objective
@@ -42,6 +44,8 @@ class Recipe(RunRecipe):
             raise ValueError(
                 f"{self.kind}: expected a weight of 0 for what classes share, which it has none of, got {weights}"
             )
+        if self.deformation < 0:
+            raise ValueError(f"deformation: expected a strength of at least 0, got {self.deformation}")
         if self.discriminator_steps < 1 or self.wide_start < 1:
             raise ValueError(
                 "discriminator_steps, wide_start: expected at least 1, "

@@ -73,6 +73,18 @@ def test_the_latents_distance_from_the_prior_is_trained_with_and_logged_where_it
     assert 0 < float(row["sliced_wasserstein"]) == seen[-1].terms.sliced_wasserstein.item()
 
 
+def test_a_deformation_is_what_is_trained_on_and_is_repeated(
+    mnist_folder: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    recipes = {"still": recipe, "deformed": replace(recipe, deformation=1.0), "again": replace(recipe, deformation=1.0)}
+    still, deformed, again = (
+        train(mnist_folder, replace(one, epochs=1), tmp_path / name)[0].terms.reconstruction
+        for name, one in recipes.items()
+    )
+    assert still != deformed
+    assert deformed == again
+
+
 def test_the_discriminator_is_updated_as_often_as_its_steps_say(
     mnist_folder: Path, recipe: Recipe, tmp_path: Path
 ) -> None:

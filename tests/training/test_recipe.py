@@ -58,3 +58,8 @@ def test_colour_images_get_little_noise(dataset: str) -> None:
 def test_less_than_one_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="expected at least 1, got"):
         replace(PRESETS["quick"], **{name: 0})
+
+
+def test_a_negative_deformation_is_refused() -> None:
+    with pytest.raises(ValueError, match="deformation: expected a strength of at least 0, got -1"):
+        replace(PRESETS["quick"], deformation=-1)

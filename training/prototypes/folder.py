@@ -6,8 +6,8 @@ from pathlib import Path
 
 from eabs.prototypes import PrototypeBank
 from model_store import InvalidWeights, prototypes_from_bytes, prototypes_to_bytes
+from training.deformation import Deformation
 from training.generative_run import GenerativeRun
-from training.prototypes.deformation import Deformation
 from training.prototypes.recipe import PrototypeRecipe
 from training.run_folder import RunError
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from training.prototypes.deformation import Deformation
+from training.deformation import Deformation
 
 
 @dataclass(frozen=True)

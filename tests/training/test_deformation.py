@@ -1,6 +1,6 @@
 import torch
 
-from training.prototypes.deformation import Deformation
+from training.deformation import Deformation
 
 STILL = Deformation(rotation=0, shear=0, scale=0, shift=0, warp=0)
 
@@ -35,6 +35,13 @@ def test_a_shift_is_in_pixels() -> None:
     assert 1.7 < columns.std() < 2.3
 
 
-def test_what_leaves_the_image_is_replaced_by_black() -> None:
-    moved = Deformation(rotation=0, shear=0, scale=0, shift=100, warp=0)(torch.ones(8, 1, 9, 9), seeded(4))
-    assert moved.sum() < 81
+def test_what_leaves_the_image_is_replaced_by_its_edge() -> None:
+    images = torch.ones(8, 1, 9, 9)
+    images[:, :, 1:-1, 1:-1] = 0
+    moved = Deformation(rotation=0, shear=0, scale=0, shift=100, warp=0)(images, seeded(4))
+    torch.testing.assert_close(moved, torch.ones_like(moved))
+
+
+def test_a_strength_multiplies_everything_but_the_grid() -> None:
+    assert Deformation().times(0) == STILL
+    assert Deformation().times(2).warp == 2 * Deformation().warp

@@ -1,6 +1,6 @@
 """Small random deformations of training images: a rotation, a shear, a change of scale, a shift, and a smooth warp."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,8 +23,13 @@ class Deformation:
     warp: float = 0.5
     grid: int = 5
 
+    def times(self, strength: float) -> "Deformation":
+        """The same, so many times as strong."""
+        parts = ("rotation", "shear", "scale", "shift", "warp")
+        return replace(self, **{part: strength * getattr(self, part) for part in parts})
+
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Images (B, C, H, W), each deformed in its own way; what comes in from outside is 0.
+        """Images (B, C, H, W), each deformed in its own way; what comes in from outside is like the edge.
 
         `generator` is of the CPU, so that equal seeds deform equally on every device.
         """
@@ -46,4 +51,4 @@ class Deformation:
         nodes = normal(B, 2, self.grid, self.grid) * self.warp
         warp = F.interpolate(nodes, size=(H, W), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
         grid = grid + warp * torch.tensor([2 / W, 2 / H], device=images.device)
-        return F.grid_sample(images, grid, align_corners=False)
+        return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
