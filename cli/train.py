@@ -50,6 +50,10 @@ def train(
         typer.Option(min=0, help="Weight of the shortfall of an image's radius, an addition to the paper; 0 is off."),
     ] = None,
     target_radius: Annotated[float | None, typer.Option(min=0, help="The L2 radius that images should have.")] = None,
+    rival_steps: Annotated[
+        int | None,
+        typer.Option(min=0, help="How many steps improve rivals' latents first, an addition to the paper; 0 is off."),
+    ] = None,
     sliced_wasserstein: Annotated[
         float | None,
         typer.Option(min=0, help="Weight of the latents' distance from the prior, an addition to the paper."),
@@ -105,6 +109,7 @@ def train(
             inference_aware=inference_aware,
             radius=radius,
             target_radius=target_radius,
+            rival_steps=rival_steps,
             sliced_wasserstein=sliced_wasserstein,
             discriminator_steps=discriminator_steps,
             wide_start=wide_start,

@@ -71,6 +71,7 @@ class Wanted:
     inference_aware: float | None
     radius: float | None
     target_radius: float | None
+    rival_steps: int | None
     sliced_wasserstein: float | None
     discriminator_steps: int | None
     wide_start: int | None
@@ -111,6 +112,7 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
             rival_search=wanted.inference_aware,
             radius=wanted.radius,
             target_radius=wanted.target_radius,
+            rival_steps=wanted.rival_steps,
             sliced_wasserstein=wanted.sliced_wasserstein,
         ),
     )
@@ -130,6 +132,7 @@ def _discriminative(dataset: Dataset, wanted: Wanted) -> DiscriminativeTrainer:
         "inference_aware",
         "radius",
         "target_radius",
+        "rival_steps",
         "sliced_wasserstein",
         "discriminator_steps",
         "wide_start",

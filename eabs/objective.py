@@ -6,6 +6,7 @@ without the discriminative loss, (3) is all there is, an image's own class all t
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +15,9 @@ from torch.nn import functional as F
 
 from eabs.class_networks import ClassDiscriminators, ClassModel
 from eabs.family import GenerativeModel
-from eabs.networks import Discriminator, sample
+from eabs.networks import Discriminator, SharedEncoderModel, sample
 from eabs.prior_match import PriorDraw
+from eabs.rivals import Nearest, descended, nearest_of_batch
 
 _TINY = 1e-6
 """A squared distance, which keeps the slope of a root at 0 finite."""
@@ -33,6 +35,9 @@ class ObjectiveWeights:
     the radius that the image's own re-creation and the nearest rival one of the mini-batch would certify, were they all
     there is; cross-entropies are content with much less.
 
+    `rival_steps` makes both harder: so many steps downhill improve the rivals' latents first, for a part of the images
+    (`eabs/rivals.py`). A mini-batch has few latents, and inference finds better ones.
+
     `sliced_wasserstein` is a third: the weight of the latents' distance from the prior beside the discriminator's
     judgement (`eabs/prior_match.py`).
     """
@@ -42,6 +47,7 @@ class ObjectiveWeights:
     rival_search: float = 0.0
     radius: float = 0.0
     target_radius: float = 3.0
+    rival_steps: int = 0
     sliced_wasserstein: float = 0.0
 
 
@@ -133,7 +139,7 @@ def autoencoder_objective(
         reconstruction = costs.gather(1, labels[:, None]).mean()
         discriminative = F.cross_entropy(-costs, labels)
         if weights.rival_search > 0 or weights.radius > 0:
-            nearest = _Nearest.of(images, collect(reconstructions))
+            nearest = _nearest(model, images, collect(latents), collect(reconstructions), weights, decoding)
         if weights.rival_search > 0:
             rival = _rival_search_loss(labels, nearest, costs)
         if weights.radius > 0:
@@ -165,30 +171,35 @@ def _own_logits(logits: Tensor, labels: Tensor) -> Tensor:
     return logits if logits.dim() == 1 else logits.gather(1, labels[:, None]).squeeze(1)
 
 
-@dataclass(frozen=True)
-class _Nearest:
-    """Each image's nearest re-creation by each class, of all that were made in the mini-batch."""
+def _nearest(
+    model: SharedEncoderModel,
+    images: Tensor,
+    latents: Tensor,
+    reconstructions: Tensor,
+    weights: ObjectiveWeights,
+    decoding: AbstractContextManager[object],
+) -> Nearest:
+    """What rivals make of each image, of the whole mini-batch's latents (N, M) and reconstructions (N, K, C, H, W)."""
+    nearest, starts = nearest_of_batch(images, latents, reconstructions, pairwise_costs)
+    if weights.rival_steps == 0:
+        return nearest
 
-    costs: Tensor
-    """(B, K)."""
-    recreations: Tensor
-    """(B, K, pixels)."""
+    def penalty(latents: Tensor) -> Tensor:
+        if model.discriminator is None:
+            return weights.beta * latents.square().sum(-1) / 2
+        return -weights.beta * F.logsigmoid(model.discriminator(latents))
 
-    @classmethod
-    def of(cls, images: Tensor, reconstructions: Tensor) -> "_Nearest":
-        """Of images (B, C, H, W) among reconstructions (N, K, C, H, W)."""
-        costs, places = pairwise_costs(images, reconstructions).min(1)
-        classes = torch.arange(costs.shape[1], device=costs.device)
-        return cls(costs, reconstructions.flatten(2)[places, classes].to(costs.dtype))
+    with decoding:
+        return descended(model.decoders, images, starts, nearest, steps=weights.rival_steps, penalty=penalty)
 
 
-def _rival_search_loss(labels: Tensor, nearest: _Nearest, costs: Tensor) -> Tensor:
+def _rival_search_loss(labels: Tensor, nearest: Nearest, costs: Tensor) -> Tensor:
     # The true class keeps its own latent's cost: a neighbour's latent must not excuse a poor re-creation.
     own = F.one_hot(labels, costs.shape[1]).bool()
     return F.cross_entropy(-torch.where(own, costs, torch.minimum(nearest.costs, costs)), labels)
 
 
-def _radius_loss(labels: Tensor, nearest: _Nearest, costs: Tensor, own: Tensor, target: float) -> Tensor:
+def _radius_loss(labels: Tensor, nearest: Nearest, costs: Tensor, own: Tensor, target: float) -> Tensor:
     # Between p and q the boundary is a plane, (|x - q|^2 - |x - p|^2) / 2 |p - q| away from x (Voracek & Hein 2022).
     # Noise on x, which costs much in either square, moves x along p - q by no more than its own deviation.
     gaps = nearest.costs - costs.gather(1, labels[:, None])
