@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from eabs.class_networks import ClassDiscriminators, ClassModel
+from eabs.costs import reconstruction_costs
 from eabs.family import GenerativeModel
 from eabs.networks import Discriminator, SharedEncoderModel, sample
 from eabs.prior_match import PriorDraw
@@ -68,27 +69,6 @@ class ObjectiveTerms:
     radius: Tensor
     sliced_wasserstein: Tensor
     latents: Tensor
-
-
-def reconstruction_costs(images: Tensor, reconstructions: Tensor) -> Tensor:
-    """c(x, x') = ||x - x'||_2^2 summed over channels and pixels: (B, C, H, W), (B, K, C, H, W) to (B, K)."""
-    return (images.unsqueeze(1) - reconstructions).square().flatten(2).sum(2)
-
-
-def pairwise_costs(images: Tensor, reconstructions: Tensor) -> Tensor:
-    """c between every image and every reconstruction in the batch.
-
-    Args:
-        images: (B, C, H, W).
-        reconstructions: (N, K, C, H, W).
-
-    Returns:
-        (B, N, K): entry (i, j, k) is ||x_i - G_k(z_j)||_2^2.
-    """
-    x = images.flatten(1)
-    g = reconstructions.flatten(2).to(x.dtype)
-    products = (x @ g.flatten(0, 1).T).view(len(x), *g.shape[:2])
-    return x.square().sum(1)[:, None, None] - 2 * products + g.square().sum(2)
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -180,7 +160,7 @@ def _nearest(
     decoding: AbstractContextManager[object],
 ) -> Nearest:
     """What rivals make of each image, of the whole mini-batch's latents (N, M) and reconstructions (N, K, C, H, W)."""
-    nearest, starts = nearest_of_batch(images, latents, reconstructions, pairwise_costs)
+    nearest, starts = nearest_of_batch(images, latents, reconstructions)
     if weights.rival_steps == 0:
         return nearest
 

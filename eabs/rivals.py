@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from eabs.costs import pairwise_costs, reconstruction_costs
 from eabs.networks import Decoders
 
 DESCENDED = 4
-"""Of so many images one has its rivals descend: they cost as much as a training step for each step of theirs."""
+"""Of so many images one has its rivals descend: for all of them, each step would decode as much as a step of training."""
 
 _FIRST_STEP, _LAST_STEP = 0.4, 0.1
 _TINY = 1e-12
@@ -23,16 +24,11 @@ class Nearest:
     recreations: Tensor
 
 
-def nearest_of_batch(
-    images: Tensor, latents: Tensor, reconstructions: Tensor, costs: Callable[[Tensor, Tensor], Tensor]
-) -> tuple[Nearest, Tensor]:
-    """Of images (B, C, H, W) among reconstructions (N, K, C, H, W) of latents (N, M).
-
-    `costs` are every image's to every reconstruction, (B, N, K). Returns the latents (B, K, M) as well.
-    """
-    found, places = costs(images, reconstructions).min(1)
-    classes = torch.arange(found.shape[1], device=found.device)
-    return Nearest(found, reconstructions.flatten(2)[places, classes].to(found.dtype)), latents[places]
+def nearest_of_batch(images: Tensor, latents: Tensor, reconstructions: Tensor) -> tuple[Nearest, Tensor]:
+    """Of images (B, C, H, W) among reconstructions (N, K, C, H, W) of latents (N, M), and their latents (B, K, M)."""
+    costs, places = pairwise_costs(images, reconstructions).min(1)
+    classes = torch.arange(costs.shape[1], device=costs.device)
+    return Nearest(costs, reconstructions.flatten(2)[places, classes].to(costs.dtype)), latents[places]
 
 
 def descended(
@@ -64,20 +60,16 @@ def descended(
     try:
         for step in range(steps):
             z = z.requires_grad_()
-            (gradient,) = torch.autograd.grad((_costs(x, decoders(z)) + penalty(z)).sum(), z)
+            (gradient,) = torch.autograd.grad((reconstruction_costs(x, decoders(z)) + penalty(z)).sum(), z)
             length = _FIRST_STEP * (_LAST_STEP / _FIRST_STEP) ** (step / max(1, steps - 1))
             z = (z - length * gradient * torch.rsqrt(gradient.square().mean(-1, keepdim=True) + _TINY)).detach()
         made = decoders(z)
     finally:
         decoders.train(training)
-    costs, pixels = _costs(x, made), made.flatten(2).to(nearest.recreations.dtype)
+    costs, pixels = reconstruction_costs(x, made), made.flatten(2).to(nearest.recreations.dtype)
     before = nearest.costs[::DESCENDED]
     better = costs < before
     all_costs, all_pixels = nearest.costs.clone(), nearest.recreations.clone()
     all_costs[::DESCENDED] = torch.where(better, costs, before)
     all_pixels[::DESCENDED] = torch.where(better[..., None], pixels, nearest.recreations[::DESCENDED])
     return Nearest(all_costs, all_pixels)
-
-
-def _costs(images: Tensor, recreations: Tensor) -> Tensor:
-    return (images.unsqueeze(1) - recreations).square().flatten(2).sum(2)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from eabs.cores import physical_cores
+from eabs.costs import reconstruction_costs
 from eabs.family import GenerativeModel
 from eabs.inference import LatentInference
-from eabs.objective import reconstruction_costs
 from eabs.settings import EFFORTS, InferenceSettings
 from training.datasets import Split, to_unit_range
 

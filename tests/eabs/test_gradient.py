@@ -1,10 +1,10 @@
 import torch
 from torch import Tensor
 
+from eabs.costs import reconstruction_costs
 from eabs.gradient import adaptive_gradient
 from eabs.inference import LatentInference
 from eabs.networks import EABS
-from eabs.objective import reconstruction_costs
 from eabs.settings import QuasiNewtonSettings
 from tests.eabs.toy import BruteForce
 

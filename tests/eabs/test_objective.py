@@ -13,8 +13,6 @@ from eabs.objective import (
     discriminator_objective,
     divergence,
     latents_to_judge,
-    pairwise_costs,
-    reconstruction_costs,
 )
 from eabs.prior_match import PriorDraw
 from eabs.variant import KINDS, Kind, Variant
@@ -159,14 +157,6 @@ def test_discriminator_objective_is_minus_beta_times_the_log_likelihoods(toy: EA
     d_prior, d_encoded = torch.sigmoid(toy.discriminator(prior)), torch.sigmoid(toy.discriminator(encoded))
     expected = -2 * (d_prior.log() + (1 - d_encoded).log()).mean()
     torch.testing.assert_close(discriminator_objective(toy.discriminator, encoded, prior, beta=2.0), expected)
-
-
-def test_pairwise_costs_are_the_squared_distances_of_every_pair() -> None:
-    images, reconstructions = torch.rand(3, 1, 8, 8), torch.rand(4, 3, 1, 8, 8)
-    found = pairwise_costs(images, reconstructions)
-    for j in range(4):
-        expected = reconstruction_costs(images, reconstructions[j].expand(3, -1, -1, -1, -1))
-        torch.testing.assert_close(found[:, j], expected)
 
 
 def test_rival_search_faces_each_image_with_the_best_image_of_every_rival(

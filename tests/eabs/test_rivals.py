@@ -3,8 +3,9 @@ import copy
 import torch
 from torch import Tensor
 
+from eabs.costs import reconstruction_costs
 from eabs.networks import EABS
-from eabs.objective import ObjectiveWeights, autoencoder_objective, pairwise_costs, reconstruction_costs
+from eabs.objective import ObjectiveWeights, autoencoder_objective
 from eabs.rivals import DESCENDED, Nearest, descended, nearest_of_batch
 
 
@@ -14,7 +15,7 @@ def no_penalty(latents: Tensor) -> Tensor:
 
 def start(model: EABS, images: Tensor) -> tuple[Nearest, Tensor]:
     latents = torch.randn(len(images), 2, generator=torch.Generator().manual_seed(4))
-    return nearest_of_batch(images, latents, model.decoders(latents), pairwise_costs)
+    return nearest_of_batch(images, latents, model.decoders(latents))
 
 
 def test_the_nearest_have_their_own_latents(toy: EABS, toy_images: tuple[Tensor, Tensor]) -> None:
