@@ -10,7 +10,7 @@ from eabs.costs import pairwise_costs, reconstruction_costs
 from eabs.networks import Decoders
 
 DESCENDED = 4
-"""Of so many images one has its rivals descend: for all of them, each step would decode as much as a step of training."""
+"""Of so many images one has its rivals descend: for all of them a step would decode as much as a step of training."""
 
 _FIRST_STEP, _LAST_STEP = 0.4, 0.1
 _TINY = 1e-12
