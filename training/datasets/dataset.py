@@ -42,7 +42,8 @@ class Split:
 
     def to(self, device: torch.device) -> "Split":
         """The same split on another device."""
-        return Split(self.images.to(device), self.labels.to(device), self.objects)
+        objects = None if self.objects is None else self.objects.to(device)
+        return Split(self.images.to(device), self.labels.to(device), objects)
 
 
 @dataclass(frozen=True)
