@@ -52,7 +52,10 @@ def train(
     target_radius: Annotated[float | None, typer.Option(min=0, help="The L2 radius that images should have.")] = None,
     rival_steps: Annotated[
         int | None,
-        typer.Option(min=0, help="How many steps improve rivals' latents first, an addition to the paper; 0 is off."),
+        typer.Option(
+            min=0,
+            help="With --from: how many steps improve the nearest rival's latent first, an addition to the paper.",
+        ),
     ] = None,
     sliced_wasserstein: Annotated[
         float | None,
@@ -68,9 +71,15 @@ def train(
         float | None,
         typer.Option(min=0, help="How strongly training images are deformed, an addition to the paper; 0 is off."),
     ] = None,
+    lighting: Annotated[
+        float | None,
+        typer.Option(min=0, help="How strongly training images' light is changed, an addition to the paper; 0 is off."),
+    ] = None,
     start: Annotated[
         Path | None,
-        typer.Option("--from", help="adv-linf, adv-l2: run folder of the cnn that they start from."),
+        typer.Option(
+            "--from", help="Run folder to start from: of the cnn for adv-linf and adv-l2, else of the same model."
+        ),
     ] = None,
     epsilon: Annotated[
         float | None, typer.Option(min=1e-9, help="adv-linf, adv-l2: how far the attack goes; instead of the recipe's.")
@@ -114,6 +123,7 @@ def train(
             discriminator_steps=discriminator_steps,
             wide_start=wide_start,
             deformation=deformation,
+            lighting=lighting,
             precision=precision,
             start=start,
             epsilon=epsilon,

@@ -9,13 +9,15 @@ import torch
 
 from eabs.variant import Kind
 from training.datasets import Dataset
+from training.discriminative.network import Cnn
 from training.discriminative.recipe import ADVERSARIAL, CNN, DiscriminativeRecipe, adversarial_recipe, cnn_recipe
-from training.discriminative.run import DiscriminativeRun, TrainedCnn
+from training.discriminative.run import DiscriminativeRun
 from training.discriminative.trainer import DiscriminativeTrainer
 from training.generative_run import GenerativeRun
 from training.loop import Trainer
 from training.parallel.processes import Processes
-from training.recipe import Precision, recipe_for
+from training.recipe import Parent, Precision, recipe_for
+from training.start import Start
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -76,6 +78,7 @@ class Wanted:
     discriminator_steps: int | None
     wide_start: int | None
     deformation: float | None
+    lighting: float | None
     precision: Precision | None
     start: Path | None
     epsilon: float | None
@@ -97,16 +100,22 @@ def trainer_for(dataset: Dataset, wanted: Wanted) -> Training:
 
 
 def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
-    _refuse(wanted, "start", "epsilon", "attack_steps")
+    _refuse(wanted, "epsilon", "attack_steps")
     recipe = replace(
         recipe_for(wanted.preset, dataset.like, cast("Kind", wanted.kind)), seed=wanted.seed, **wanted.overrides
     )
+    start, parent = None, None
+    if wanted.start is not None:
+        start = GenerativeRun(wanted.start).start(wanted.kind)
+        parent = Parent(start.digest, start.description.recipe.flat())
     recipe = _with(
         recipe,
+        parent=parent,
         precision=wanted.precision,
         discriminator_steps=wanted.discriminator_steps,
         wide_start=wanted.wide_start,
         deformation=wanted.deformation,
+        lighting=wanted.lighting,
         objective=_with(
             recipe.objective,
             rival_search=wanted.inference_aware,
@@ -121,6 +130,7 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
         recipe,
         wanted.out,
         device=wanted.device,
+        start=start,
         checkpoint_seconds=wanted.checkpoint_seconds,
         processes=wanted.processes,
     )
@@ -137,6 +147,7 @@ def _discriminative(dataset: Dataset, wanted: Wanted) -> DiscriminativeTrainer:
         "discriminator_steps",
         "wide_start",
         "deformation",
+        "lighting",
         "precision",
     )
     if wanted.processes.count > 1:
@@ -156,10 +167,10 @@ def _discriminative(dataset: Dataset, wanted: Wanted) -> DiscriminativeTrainer:
     )
 
 
-def _adversarial(dataset: Dataset, wanted: Wanted) -> tuple[DiscriminativeRecipe, TrainedCnn]:
+def _adversarial(dataset: Dataset, wanted: Wanted) -> tuple[DiscriminativeRecipe, Start[Cnn]]:
     if wanted.start is None:
         raise ValueError(f"{wanted.kind}: expected --from RUN, a run of `eabs train --model {CNN}` to start from")
-    start = TrainedCnn.of(DiscriminativeRun(wanted.start))
+    start = DiscriminativeRun(wanted.start).start()
     norm = ADVERSARIAL[wanted.kind]
     recipe = adversarial_recipe(wanted.preset, dataset.like, norm, initial_weights=start.digest)
     assert recipe.adversarial is not None  # noqa: S101 - for mypy

@@ -6,7 +6,6 @@ without the discriminative loss, (3) is all there is, an image's own class all t
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +15,7 @@ from torch.nn import functional as F
 from eabs.class_networks import ClassDiscriminators, ClassModel
 from eabs.costs import reconstruction_costs
 from eabs.family import GenerativeModel
-from eabs.networks import Discriminator, SharedEncoderModel, sample
+from eabs.networks import Discriminator, sample
 from eabs.prior_match import PriorDraw
 from eabs.rivals import Nearest, descended, nearest_of_batch
 
@@ -36,8 +35,9 @@ class ObjectiveWeights:
     the radius that the image's own re-creation and the nearest rival one of the mini-batch would certify, were they all
     there is; cross-entropies are content with much less.
 
-    `rival_steps` makes both harder: so many steps downhill improve the rivals' latents first, for a part of the images
-    (`eabs/rivals.py`). A mini-batch has few latents, and inference finds better ones.
+    `rival_steps` makes both harder: so many steps downhill improve the nearest rival's latent first
+    (`eabs/rivals.py`). A mini-batch has few latents, and inference finds better ones. It asks for decoders in
+    evaluation mode.
 
     `sliced_wasserstein` is a third: the weight of the latents' distance from the prior beside the discriminator's
     judgement (`eabs/prior_match.py`).
@@ -119,7 +119,18 @@ def autoencoder_objective(
         reconstruction = costs.gather(1, labels[:, None]).mean()
         discriminative = F.cross_entropy(-costs, labels)
         if weights.rival_search > 0 or weights.radius > 0:
-            nearest = _nearest(model, images, collect(latents), collect(reconstructions), weights, decoding)
+            nearest, starts = nearest_of_batch(images, collect(latents), collect(reconstructions))
+            if weights.rival_steps > 0:
+                nearest = descended(
+                    model,
+                    images,
+                    labels,
+                    starts,
+                    nearest,
+                    steps=weights.rival_steps,
+                    beta=weights.beta,
+                    decoding=decoding,
+                )
         if weights.rival_search > 0:
             rival = _rival_search_loss(labels, nearest, costs)
         if weights.radius > 0:
@@ -149,28 +160,6 @@ def autoencoder_objective(
 def _own_logits(logits: Tensor, labels: Tensor) -> Tensor:
     """What one discriminator (B,), or each image's own of K (B, K), says: (B,)."""
     return logits if logits.dim() == 1 else logits.gather(1, labels[:, None]).squeeze(1)
-
-
-def _nearest(
-    model: SharedEncoderModel,
-    images: Tensor,
-    latents: Tensor,
-    reconstructions: Tensor,
-    weights: ObjectiveWeights,
-    decoding: AbstractContextManager[object],
-) -> Nearest:
-    """What rivals make of each image, of the whole mini-batch's latents (N, M) and reconstructions (N, K, C, H, W)."""
-    nearest, starts = nearest_of_batch(images, latents, reconstructions)
-    if weights.rival_steps == 0:
-        return nearest
-
-    def penalty(latents: Tensor) -> Tensor:
-        if model.discriminator is None:
-            return weights.beta * latents.square().sum(-1) / 2
-        return -weights.beta * F.logsigmoid(model.discriminator(latents))
-
-    with decoding:
-        return descended(model.decoders, images, starts, nearest, steps=weights.rival_steps, penalty=penalty)
 
 
 def _rival_search_loss(labels: Tensor, nearest: Nearest, costs: Tensor) -> Tensor:

@@ -1,16 +1,18 @@
 """What rival classes make of an image in training: the nearest re-creations of the mini-batch, and better ones."""
 
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from eabs.by_class import ByClass
 from eabs.costs import pairwise_costs, reconstruction_costs
-from eabs.networks import Decoders
-
-DESCENDED = 4
-"""Of so many images one has its rivals descend: for all of them a step would decode as much as a step of training."""
+from eabs.decoding import FoldedDecoders
+from eabs.lanes import LaneObjective
+from eabs.networks import SharedEncoderModel
+from eabs.penalty import penalty_of
 
 _FIRST_STEP, _LAST_STEP = 0.4, 0.1
 _TINY = 1e-12
@@ -32,44 +34,60 @@ def nearest_of_batch(images: Tensor, latents: Tensor, reconstructions: Tensor) -
 
 
 def descended(
-    decoders: Decoders,
+    model: SharedEncoderModel,
     images: Tensor,
+    labels: Tensor,
     latents: Tensor,
     nearest: Nearest,
     *,
     steps: int,
-    penalty: Callable[[Tensor], Tensor],
+    beta: float,
+    decoding: AbstractContextManager[object],
 ) -> Nearest:
-    """The nearest re-creations, some of them made better as latent inference would, by steps downhill on the latent.
+    """The nearest re-creations, the nearest rival's made better as latent inference would, by steps downhill.
 
-    Every fourth image's latents descend, each step as long in every direction of the latent on average, from 0.4 down
-    to 0.1. The decoders are as in inference, without the batch's statistics and dropout. What does not come nearer is
-    left as it was; only the last re-creation has a gradient, to the decoders alone.
+    A step is as long in every direction of the latent on average, the first 0.4 and the last 0.1. What does not come
+    nearer is left as it was; only the last re-creation has a gradient, to the decoders alone.
 
     Args:
-        decoders: whose mode is left as it is.
+        model: its decoders as in inference, in evaluation mode: the steps are made by what they are folded to.
         images: (B, C, H, W).
+        labels: (B,) int64, the classes that are no rivals.
         latents: (B, K, M), those of `nearest`.
         nearest: where they start.
         steps: how many, at least one.
-        penalty: what inference adds to the cost of latents (n, K, M), as (n, K).
+        beta: weighs -log D(z), which inference adds to the cost.
+        decoding: what the last re-creations are made in.
+
+    Raises:
+        ValueError: the decoders are in training mode.
     """
-    x, z = images[::DESCENDED], latents[::DESCENDED].detach()
-    training = decoders.training
-    decoders.eval()
-    try:
+    if model.decoders.training:
+        raise ValueError("decoders: expected them in evaluation mode where rivals descend, got training mode")
+    K = nearest.costs.shape[1]
+    rows = torch.arange(len(images), device=images.device)
+    with torch.no_grad():
+        classes = nearest.costs.masked_fill(F.one_hot(labels, K).bool(), torch.inf).argmin(1)
+        lanes = LaneObjective(
+            FoldedDecoders.fold(model.decoders),
+            penalty_of(model, beta),
+            targets=images.flatten(1),
+            classes=classes,
+            objective="score",
+        )
+        z = latents[rows, classes]
         for step in range(steps):
-            z = z.requires_grad_()
-            (gradient,) = torch.autograd.grad((reconstruction_costs(x, decoders(z)) + penalty(z)).sum(), z)
+            _, gradient = lanes.values_and_gradients(z)
             length = _FIRST_STEP * (_LAST_STEP / _FIRST_STEP) ** (step / max(1, steps - 1))
-            z = (z - length * gradient * torch.rsqrt(gradient.square().mean(-1, keepdim=True) + _TINY)).detach()
-        made = decoders(z)
-    finally:
-        decoders.train(training)
-    costs, pixels = reconstruction_costs(x, made), made.flatten(2).to(nearest.recreations.dtype)
-    before = nearest.costs[::DESCENDED]
+            z = z - length * gradient * torch.rsqrt(gradient.square().mean(-1, keepdim=True) + _TINY)
+    places = ByClass(classes, K)
+    with decoding:
+        made = places.collect(model.decoders(places.spread(z)))
+    costs = reconstruction_costs(images, made[:, None]).squeeze(1)
+    before = nearest.costs[rows, classes]
     better = costs < before
-    all_costs, all_pixels = nearest.costs.clone(), nearest.recreations.clone()
-    all_costs[::DESCENDED] = torch.where(better, costs, before)
-    all_pixels[::DESCENDED] = torch.where(better[..., None], pixels, nearest.recreations[::DESCENDED])
-    return Nearest(all_costs, all_pixels)
+    pixels = torch.where(better[:, None], made.flatten(1).to(images.dtype), nearest.recreations[rows, classes])
+    return Nearest(
+        nearest.costs.index_put((rows, classes), torch.where(better, costs, before)),
+        nearest.recreations.index_put((rows, classes), pixels),
+    )

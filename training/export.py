@@ -95,8 +95,7 @@ def draft_of_run(
     metrics = {f"validation_accuracy_{effort}": accuracy, "validation_images": float(len(split))}
     architecture = description.architecture
     channels, size, _ = architecture.image
-    flat_recipe = asdict(recipe)
-    flat_recipe |= flat_recipe.pop("objective") | {"steps": checkpoint.step if checkpoint else 0}
+    flat_recipe = recipe.flat() | {"steps": checkpoint.step if checkpoint else 0}
     draft = ManifestDraft(
         name=name,
         architecture=ArchitectureSpec.from_architecture(architecture),

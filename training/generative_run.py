@@ -11,8 +11,9 @@ from eabs.networks import EABS
 from eabs.objective import ObjectiveWeights
 from eabs.settings import Effort, InferenceSettings, settings_for
 from eabs.variant import KINDS
-from training.recipe import Recipe
+from training.recipe import Parent, Recipe
 from training.run_folder import RunError, RunFolder
+from training.start import Start
 
 
 class GenerativeRun(RunFolder[Recipe]):
@@ -69,5 +70,16 @@ class GenerativeRun(RunFolder[Recipe]):
         """How the run's kind of model infers (`settings_for`)."""
         return settings_for(self.description().recipe.variant, effort)
 
+    def start(self, kind: str) -> Start[GenerativeModel]:
+        """The networks of a run that is complete, for another training of the same kind to start from.
+
+        Raises:
+            RunError: the run trains something else, or is not complete.
+        """
+        return Start.of(self, self.model(), kind)
+
     def _recipe(self, raw: dict[str, Any]) -> Recipe:
-        return Recipe(**raw | {"objective": ObjectiveWeights(**raw["objective"])})
+        parent = raw.get("parent")
+        return Recipe(
+            **raw | {"objective": ObjectiveWeights(**raw["objective"]), "parent": parent and Parent(**parent)}
+        )

@@ -19,6 +19,7 @@ from training.curves import Curves
 from training.datasets import Dataset, Split, holdout, to_unit_range
 from training.deformation import Deformation
 from training.generative_run import GenerativeRun
+from training.lighting import Lighting
 from training.parallel.layers import share_batches
 from training.parallel.processes import Processes
 from training.recipe import Recipe
@@ -30,6 +31,7 @@ from training.run_folder import (
     restore_optimizer,
     tensors_of,
 )
+from training.start import Start
 from training.steps import Steps
 from training.validation import Validation, validate
 
@@ -71,18 +73,22 @@ class Trainer:
         out: Path,
         *,
         device: torch.device,
+        start: Start[GenerativeModel] | None = None,
         checkpoint_seconds: float = 60.0,
         processes: Processes | None = None,
     ) -> None:
         """Starts or joins the run in `out`, with a checkpoint every `checkpoint_seconds` and after every epoch.
 
         Of several `processes` each has its part of every batch; the first one alone writes to `out`, which all must
-        be able to read.
+        be able to read. `start` is the run whose weights a training begins with; without one they are drawn.
 
         Raises:
-            RunError: `out` holds a run of something else.
-            ValueError: the training split is smaller than a batch, or a batch cannot be shared equally.
+            RunError: `out` holds a run of something else, or `start` was trained on other images.
+            ValueError: the training split is smaller than a batch, a batch cannot be shared equally, or `start` is not
+                what the recipe names.
         """
+        if (found := start and start.digest) != (expected := recipe.parent and recipe.parent.weights):
+            raise ValueError(f"start: expected the weights {expected}, got {found}")
         self.processes = processes or Processes()
         if recipe.batch % self.processes.count:
             raise ValueError(f"batch: expected a multiple of the {self.processes.count} processes, got {recipe.batch}")
@@ -95,13 +101,18 @@ class Trainer:
         self.validation = held_out.to(device)
         self.folder = GenerativeRun(out)
         description = RunDescription.of(dataset, recipe, train_images=len(kept), validation_images=len(held_out))
+        if start is not None:
+            start.check(description)
         if not self.processes.first:
             self.processes.wait()
         self.folder.create(description)
         if self.processes.first:
             self.processes.wait()
         torch.manual_seed(recipe.seed)
-        self.model: GenerativeModel = build(description.architecture, recipe.variant).to(device).train()
+        self.model: GenerativeModel = build(description.architecture, recipe.variant)
+        if start is not None:
+            self.model.load_state_dict(start.network.state_dict())
+        self.model.to(device).train()
         share_batches(self.model, self.processes)
         self._losses = _losses_of(recipe)
         self._generators = [*self.model.encoder.parameters(), *self.model.decoders.parameters()]
@@ -177,11 +188,16 @@ class Trainer:
 
     def _update(self, indices: Tensor) -> ObjectiveTerms:
         recipe, model = self.recipe, self.model
+        if recipe.objective.rival_steps:
+            model.decoders.eval()
         torch.manual_seed(self._plan.seed(self.step))
         images = to_unit_range(self.train.images[indices])
-        if recipe.deformation:
+        if recipe.deformation or recipe.lighting:
             draws = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
-            images = Deformation().times(recipe.deformation)(images, draws)
+            if recipe.deformation:
+                images = Deformation().times(recipe.deformation)(images, draws)
+            if recipe.lighting:
+                images = Lighting().times(recipe.lighting)(images, draws)
         images = images + recipe.augmentation_std * torch.randn_like(images)
         noise = torch.randn(len(images), model.architecture.latent, device=self.device)
         prior = torch.randn_like(noise)

@@ -1,6 +1,6 @@
 """How a generative model is trained: the paper's recipe, a quick one for a CPU, and one that goes past the paper."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from eabs.architecture import Architecture
@@ -9,6 +9,15 @@ from eabs.variant import Kind, Variant
 from training.run_recipe import AUGMENTATION_STD, RunRecipe
 
 Precision = Literal["float32", "tf32", "bf16"]
+Hyperparameter = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The run that a training starts from: the digest of its `weights`, and its `recipe`, flat."""
+
+    weights: str
+    recipe: dict[str, Hyperparameter]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +29,14 @@ class Recipe(RunRecipe):
     decoders alone. Validation by latent inference, on `validation_images` images of the held-out split, happens every
     `validate_every` epochs.
 
-    Three more are additions to the paper: `discriminator_steps` updates of the discriminator follow each of the others,
+    Four more are additions to the paper: `discriminator_steps` updates of the discriminator follow each of the others,
     with new samples of the prior; `wide_start` multiplies the decoders' width where it costs little time, at the linear
-    layer and the first transposed convolution; `deformation` is how strongly training images are deformed, 0 being
-    not at all and 1 as `training/deformation.py` has it.
+    layer and the first transposed convolution; `deformation` and `lighting` are how strongly training images are
+    deformed and lit otherwise, 0 being not at all and 1 as `training/deformation.py` and `training/lighting.py` say.
+
+    `parent` is the run that a training starts from. Where rivals descend (`ObjectiveWeights.rival_steps`) there must be
+    one: the decoders are then as in inference all the time, with BatchNorm's running statistics held still and without
+    dropout, for what rivals learn in one mode is undone in the other.
     """
 
     discriminator_learning_rate: float = 1e-3
@@ -36,6 +49,8 @@ class Recipe(RunRecipe):
     discriminator_steps: int = 1
     wide_start: int = 1
     deformation: float = 0.0
+    lighting: float = 0.0
+    parent: Parent | None = None
 
     def __post_init__(self) -> None:
         objective = self.objective
@@ -44,8 +59,15 @@ class Recipe(RunRecipe):
             raise ValueError(
                 f"{self.kind}: expected a weight of 0 for what classes share, which it has none of, got {weights}"
             )
-        if self.deformation < 0:
-            raise ValueError(f"deformation: expected a strength of at least 0, got {self.deformation}")
+        if objective.rival_steps and self.parent is None:
+            raise ValueError(
+                f"rival_steps: expected a run to start from, whose decoders' statistics are known, with "
+                f"{objective.rival_steps} steps"
+            )
+        if self.deformation < 0 or self.lighting < 0:
+            raise ValueError(
+                f"deformation, lighting: expected strengths of at least 0, got {self.deformation} and {self.lighting}"
+            )
         if self.discriminator_steps < 1 or self.wide_start < 1:
             raise ValueError(
                 "discriminator_steps, wide_start: expected at least 1, "
@@ -55,6 +77,15 @@ class Recipe(RunRecipe):
     def adapt(self, architecture: Architecture) -> Architecture:
         """See `RunRecipe`."""
         return architecture.with_wide_start(self.wide_start)
+
+    def flat(self) -> dict[str, Hyperparameter]:
+        """Every hyperparameter by its name; those of the run that it starts from after `parent.`."""
+        flat = asdict(self)
+        flat |= flat.pop("objective")
+        if (parent := flat.pop("parent")) is not None:
+            named = parent["recipe"] | {"weights": parent["weights"]}
+            flat |= {f"parent.{name}": value for name, value in named.items()}
+        return flat
 
     @property
     def variant(self) -> Variant:

@@ -89,7 +89,7 @@ def test_a_cnn_of_another_data_set_is_a_usage_error(
         "--out", tmp_path / "adv", "--device", "cpu", "--batch", 27,
     )  # fmt: skip
     assert outcome.code == 2
-    assert "expected a CNN that was trained on the data set fashion_mnist, got one of mnist" in outcome.err
+    assert "expected a start that was trained on the data set fashion_mnist, got one of mnist" in outcome.err
 
 
 def test_a_data_set_that_is_not_there_is_a_usage_error(eabs: Eabs, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.small_networks import use_small_networks
 from training.datasets import load_dataset
 from training.generative_run import GenerativeRun
 from training.loop import Progress, Trainer
-from training.recipe import Recipe, recipe_for
+from training.recipe import Parent, Recipe, recipe_for
 
 CPU = torch.device("cpu")
 
@@ -73,16 +73,45 @@ def test_the_latents_distance_from_the_prior_is_trained_with_and_logged_where_it
     assert 0 < float(row["sliced_wasserstein"]) == seen[-1].terms.sliced_wasserstein.item()
 
 
-def test_a_deformation_is_what_is_trained_on_and_is_repeated(
-    mnist_folder: Path, recipe: Recipe, tmp_path: Path
+@pytest.mark.parametrize("name", ["deformation", "lighting"])
+def test_a_changed_image_is_what_is_trained_on_and_is_repeated(
+    mnist_folder: Path, recipe: Recipe, tmp_path: Path, name: str
 ) -> None:
-    recipes = {"still": recipe, "deformed": replace(recipe, deformation=1.0), "again": replace(recipe, deformation=1.0)}
-    still, deformed, again = (
+    recipes = {"still": recipe, "changed": replace(recipe, **{name: 1.0}), "again": replace(recipe, **{name: 1.0})}
+    still, changed, again = (
         train(mnist_folder, replace(one, epochs=1), tmp_path / name)[0].terms.reconstruction
         for name, one in recipes.items()
     )
-    assert still != deformed
-    assert deformed == again
+    assert still != changed
+    assert changed == again
+
+
+def test_a_training_starts_from_another_run_and_holds_its_statistics_where_rivals_descend(
+    mnist_folder: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = replace(recipe, epochs=1)
+    train(mnist_folder, recipe, tmp_path / "first")
+    start = GenerativeRun(tmp_path / "first").start("e-abs")
+    before = {name: value.clone() for name, value in start.network.state_dict().items()}
+    objective = replace(recipe.objective, rival_steps=2)
+    again = replace(recipe, objective=objective, parent=Parent(start.digest, start.description.recipe.flat()))
+    dataset = load_dataset("mnist", mnist_folder)
+    trainer = Trainer(dataset, again, tmp_path / "second", device=CPU, start=start)
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+    trainer.run()
+    run = GenerativeRun(tmp_path / "second")
+    assert run.description().recipe == again
+    for name, value in run.model().state_dict().items():
+        held = name.startswith("decoders.") and "running" in name
+        assert torch.equal(value, before[name]) == (held or ("num_batches" in name and "decoders" in name)), name
+
+
+def test_a_start_that_the_recipe_does_not_name_is_refused(mnist_folder: Path, recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, epochs=1)
+    train(mnist_folder, recipe, tmp_path / "first")
+    start = GenerativeRun(tmp_path / "first").start("e-abs")
+    with pytest.raises(ValueError, match=f"start: expected the weights None, got {start.digest}"):
+        Trainer(load_dataset("mnist", mnist_folder), recipe, tmp_path / "second", device=CPU, start=start)
 
 
 def test_the_discriminator_is_updated_as_often_as_its_steps_say(

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from eabs.objective import ObjectiveWeights
-from training.recipe import PRESETS, recipe_for
+from training.recipe import PRESETS, Parent, recipe_for
 
 
 def test_the_paper_preset_is_the_papers_recipe() -> None:
@@ -60,6 +60,21 @@ def test_less_than_one_is_refused(name: str) -> None:
         replace(PRESETS["quick"], **{name: 0})
 
 
-def test_a_negative_deformation_is_refused() -> None:
-    with pytest.raises(ValueError, match="deformation: expected a strength of at least 0, got -1"):
-        replace(PRESETS["quick"], deformation=-1)
+@pytest.mark.parametrize(("name", "complaint"), [("deformation", "got -1 and 0"), ("lighting", "got 0.0 and -1")])
+def test_a_negative_strength_is_refused(name: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"deformation, lighting: expected strengths of at least 0, {complaint}"):
+        replace(PRESETS["quick"], **{name: -1})
+
+
+def test_rivals_descend_only_where_a_training_starts_from_another_run() -> None:
+    quick = PRESETS["quick"]
+    with pytest.raises(ValueError, match=r"rival_steps: expected a run to start from, .*, with 3 steps"):
+        replace(quick, objective=replace(quick.objective, rival_steps=3))
+
+
+def test_a_flat_recipe_names_the_run_that_it_starts_from() -> None:
+    quick = PRESETS["quick"]
+    flat = replace(quick, parent=Parent("sha256:12", quick.flat())).flat()
+    assert flat["rival_search"] == flat["parent.rival_search"] == quick.objective.rival_search
+    assert flat["parent.weights"] == "sha256:12"
+    assert quick.flat() == {name: value for name, value in flat.items() if not name.startswith("parent")}

@@ -14,9 +14,10 @@ from training.datasets import Dataset, holdout, to_unit_range
 from training.discriminative.adversary import adversarial_examples
 from training.discriminative.network import Cnn
 from training.discriminative.recipe import DiscriminativeRecipe
-from training.discriminative.run import DiscriminativeRun, TrainedCnn
+from training.discriminative.run import DiscriminativeRun
 from training.discriminative.validation import Validation, validate
 from training.run_folder import Checkpoint, RunDescription, optimizer_tensors, restore_optimizer, tensors_of
+from training.start import Start
 from training.steps import Steps
 
 
@@ -44,7 +45,7 @@ class DiscriminativeTrainer:
         out: Path,
         *,
         device: torch.device,
-        start: TrainedCnn | None = None,
+        start: Start[Cnn] | None = None,
         checkpoint_seconds: float = 60.0,
     ) -> None:
         """Starts or joins the run in `out`, with a checkpoint every `checkpoint_seconds` and after every epoch.

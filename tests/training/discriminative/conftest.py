@@ -8,15 +8,17 @@ import torch
 
 from training.attacks.ball import Norm
 from training.datasets import Dataset, load_dataset
+from training.discriminative.network import Cnn
 from training.discriminative.recipe import DiscriminativeRecipe, adversarial_recipe, cnn_recipe
-from training.discriminative.run import DiscriminativeRun, TrainedCnn
+from training.discriminative.run import DiscriminativeRun
 from training.discriminative.trainer import DiscriminativeTrainer
+from training.start import Start
 
 CPU = torch.device("cpu")
 CNN_RECIPE = replace(cnn_recipe("quick", "mnist"), epochs=6, batch=27, validation_fraction=0.25)
 
 
-def short_adversarial(cnn: TrainedCnn, norm: Norm) -> DiscriminativeRecipe:
+def short_adversarial(cnn: Start[Cnn], norm: Norm) -> DiscriminativeRecipe:
     """Adversarial training from a CNN by attacks of two steps, on what that CNN was trained on."""
     recipe = adversarial_recipe("quick", "mnist", norm, initial_weights=cnn.digest)
     assert recipe.adversarial is not None
@@ -39,5 +41,5 @@ def cnn_run(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Discri
 
 
 @pytest.fixture
-def cnn(cnn_run: DiscriminativeRun) -> TrainedCnn:
-    return TrainedCnn.of(cnn_run)
+def cnn(cnn_run: DiscriminativeRun) -> Start[Cnn]:
+    return cnn_run.start()

@@ -8,9 +8,11 @@ import torch
 from tests.training.discriminative.conftest import CNN_RECIPE, CPU, short_adversarial
 from training.attacks.ball import Norm
 from training.datasets import Dataset, holdout
-from training.discriminative.run import DiscriminativeRun, TrainedCnn
+from training.discriminative.network import Cnn
+from training.discriminative.run import DiscriminativeRun
 from training.discriminative.trainer import DiscriminativeTrainer, Progress
 from training.discriminative.validation import logits
+from training.start import Start
 
 
 def rows(run: Path) -> list[dict[str, str]]:
@@ -30,7 +32,7 @@ def test_a_cnn_learns_digits_and_is_validated_on_what_was_held_out(cnn_run: Disc
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_adversarial_training_starts_from_the_cnn_and_resists_better(
-    digits: Dataset, cnn: TrainedCnn, tmp_path: Path, norm: Norm
+    digits: Dataset, cnn: Start[Cnn], tmp_path: Path, norm: Norm
 ) -> None:
     # A ball that a CNN of twenty digits can learn to resist in.
     short = short_adversarial(cnn, norm)
@@ -66,7 +68,7 @@ def test_the_same_seed_trains_the_same_network(digits: Dataset, tmp_path: Path) 
 
 @pytest.mark.parametrize("kind", ["cnn", "linf", "l2"])
 def test_a_run_that_was_interrupted_resumes_to_the_numbers_of_an_undisturbed_one(
-    digits: Dataset, cnn: TrainedCnn, tmp_path: Path, kind: str
+    digits: Dataset, cnn: Start[Cnn], tmp_path: Path, kind: str
 ) -> None:
     start = None if kind == "cnn" else cnn
     recipe = replace(CNN_RECIPE, epochs=2) if start is None else short_adversarial(cnn, kind)  # type: ignore[arg-type]
