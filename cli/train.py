@@ -41,6 +41,10 @@ def train(
         float | None,
         typer.Option(min=0, help="Of training images: standard deviation, instead of the recipe's."),
     ] = None,
+    beta: Annotated[
+        float | None,
+        typer.Option(min=0, help="Weight of the prior, in training and in inference, instead of the recipe's."),
+    ] = None,
     inference_aware: Annotated[
         float | None,
         typer.Option(min=0, help="Weight of the inference-aware loss, an addition to the paper; 0 is off."),
@@ -115,6 +119,7 @@ def train(
             checkpoint_seconds=checkpoint_seconds,
             seed=seed,
             overrides={name: value for name, value in overrides.items() if value is not None},
+            beta=beta,
             inference_aware=inference_aware,
             radius=radius,
             target_radius=target_radius,

@@ -70,6 +70,7 @@ class Wanted:
     seed: int
     overrides: dict[str, Any]
     """Of the fields that every recipe has."""
+    beta: float | None
     inference_aware: float | None
     radius: float | None
     target_radius: float | None
@@ -118,6 +119,7 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
         lighting=wanted.lighting,
         objective=_with(
             recipe.objective,
+            beta=wanted.beta,
             rival_search=wanted.inference_aware,
             radius=wanted.radius,
             target_radius=wanted.target_radius,
@@ -139,6 +141,7 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
 def _discriminative(dataset: Dataset, wanted: Wanted) -> DiscriminativeTrainer:
     _refuse(
         wanted,
+        "beta",
         "inference_aware",
         "radius",
         "target_radius",

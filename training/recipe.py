@@ -108,7 +108,10 @@ PRESETS: dict[str, Recipe] = {
     "best": replace(_QUICK, name="best", objective=replace(_QUICK.objective, radius=160.0, sliced_wasserstein=100.0)),
 }
 """`paper` is section 4.3 as printed. `quick` adds inference-aware training and a one-cycle learning rate; `best` adds
-to that what has been seen to make models more robust: a radius that is asked for, and latents held to the prior."""
+to that what has been seen to make models more robust: a radius that is asked for, latents held to the prior, and, where
+images are in colour, deformations and other lighting."""
+
+_COLOUR = ("svhn", "gtsrb", "supertraffic10")
 
 
 def recipe_for(preset: str, dataset: str, kind: Kind = "e-abs") -> Recipe:
@@ -124,4 +127,6 @@ def recipe_for(preset: str, dataset: str, kind: Kind = "e-abs") -> Recipe:
     if not Variant.of(kind).discriminative:
         # What the presets add is about classes that share an encoder.
         objective = ObjectiveWeights(beta=objective.beta, gamma=0.0)
+    if preset == "best" and dataset in _COLOUR:
+        recipe = replace(recipe, deformation=1.0, lighting=1.0)
     return replace(recipe, augmentation_std=AUGMENTATION_STD[dataset], kind=kind, objective=objective)

@@ -54,6 +54,13 @@ def test_colour_images_get_little_noise(dataset: str) -> None:
     assert recipe_for("paper", dataset).augmentation_std == 0.01
 
 
+@pytest.mark.parametrize(("dataset", "strength"), [("mnist", 0), ("fashion_mnist", 0), ("supertraffic10", 1)])
+def test_best_deforms_and_lights_images_in_colour(dataset: str, strength: float) -> None:
+    recipe = recipe_for("best", dataset)
+    assert (recipe.deformation, recipe.lighting) == (strength, strength)
+    assert recipe_for("quick", dataset).deformation == 0
+
+
 @pytest.mark.parametrize("name", ["discriminator_steps", "wide_start"])
 def test_less_than_one_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="expected at least 1, got"):
