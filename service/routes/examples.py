@@ -42,9 +42,9 @@ def classify_examples() -> dict[str, Any]:
         image_id="sha256:87b3c3fba1b824f92d7a46bd0aaf1598be7890522b4c59a820341ec9368e036f",
         classifier="latent",
         prediction=_SEVEN,
-        typicality=0.98,
+        typicality=0.91,
         out_of_distribution=False,
-        classes=[_score(7, -2.42, 1.55, 0.99997), _score(9, -18.3, 4.2, 2.3e-5, upper_bound=True)],
+        classes=[_score(7, -7.72, 2.64, 0.99998), _score(9, -39.9, 6.13, 2.3e-6, upper_bound=True)],
         certificate=None,
         preprocessing=Preprocessing(resized_from=None, converted_from=None),
         cached=False,
@@ -53,9 +53,9 @@ def classify_examples() -> dict[str, Any]:
         update={
             "image_id": "sha256:85f1a86f03c055791823660f8e6061ea13009bf759ac4a21149c0f9b6534b29f",
             "prediction": None,
-            "typicality": 0.004,
+            "typicality": 0.005,
             "out_of_distribution": True,
-            "classes": [_score(1, -33.8, 5.78, 0.889), _score(8, -37.9, 6.1, 0.056, upper_bound=True)],
+            "classes": [_score(2, -36.6, 6.04, 0.387), _score(6, -37.9, 6.15, 0.235, upper_bound=True)],
         }
     )
     summaries = {"answered": "Two of the ten classes", "rejected": "reject=true, out of distribution"}
@@ -88,26 +88,26 @@ def certify_examples() -> dict[str, Any]:
             Certificate(
                 kind="exact-inference",
                 classifier="exact-inference",
-                radius=1.289,
+                radius=1.488,
                 sound=False,
                 confidence=None,
                 assumption="the latent optimum was found",
             ),
             ExactInferenceSettings(steps=60, starts=8, tolerance=1e-5, candidates=8000, seed=0),
-            rivals=_rivals(1.289, 1.427),
+            rivals=_rivals({0: 1.488, 9: 1.568}),
         ),
         "finite-bank": _answer(
             Certificate(
                 kind="finite-bank",
                 classifier="finite-bank",
-                radius=2.846,
+                radius=2.727,
                 sound=True,
                 confidence=None,
                 assumption=None,
-                attack_upper_bound=2.867,
+                attack_upper_bound=2.995,
             ),
             FiniteBankSettings(prototypes=10_000),
-            rivals=_rivals(2.846, 3.149),
+            rivals=_rivals({9: 2.727, 3: 2.847}),
         ),
         "smoothing": _answer(
             Certificate(
@@ -131,8 +131,8 @@ def certify_examples() -> dict[str, Any]:
     }
 
 
-def _rivals(nine: float, three: float) -> list[RivalBound]:
-    return [RivalBound(index=9, label="9", bound=nine), RivalBound(index=3, label="3", bound=three)]
+def _rivals(bounds: dict[int, float]) -> list[RivalBound]:
+    return [RivalBound(index=index, label=str(index), bound=bound) for index, bound in bounds.items()]
 
 
 def _answer(certificate: Certificate, settings: CertificateSettings, *, rivals: list[RivalBound]) -> CertifyAnswer:
@@ -154,7 +154,7 @@ def _envelope() -> dict[str, Any]:
     return {
         "request_id": "9ecd48f4c8034e1bb93fab3d44386bf8",
         "model": ModelIdentity(
-            name="mnist", version="1", digest="sha256:bc136db54d9a6313f3c5565b3df02994e8678514fc29913371739acbe4eeea58"
+            name="mnist", version="2", digest="sha256:7b22f3e47f577d08d35b4412abd80e94341c07c878aef73afb3fb60d81dd5474"
         ),
         "timing_ms": TimingMs(decode=0.4, queue=0.1, inference=38.2),
     }
