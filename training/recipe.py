@@ -6,6 +6,7 @@ from typing import Literal
 from eabs.architecture import Architecture
 from eabs.objective import ObjectiveWeights
 from eabs.variant import Kind, Variant
+from training.architectures import ARCHITECTURES
 from training.run_recipe import AUGMENTATION_STD, RunRecipe
 
 Precision = Literal["float32", "tf32", "bf16"]
@@ -111,8 +112,6 @@ PRESETS: dict[str, Recipe] = {
 to that what has been seen to make models more robust: a radius that is asked for, latents held to the prior, and, where
 images are in colour, deformations and other lighting."""
 
-_COLOUR = ("svhn", "gtsrb", "supertraffic10")
-
 
 def recipe_for(preset: str, dataset: str, kind: Kind = "e-abs") -> Recipe:
     """The recipe of a preset with a data set's augmentation, for a kind of model.
@@ -127,6 +126,6 @@ def recipe_for(preset: str, dataset: str, kind: Kind = "e-abs") -> Recipe:
     if not Variant.of(kind).discriminative:
         # What the presets add is about classes that share an encoder.
         objective = ObjectiveWeights(beta=objective.beta, gamma=0.0)
-    if preset == "best" and dataset in _COLOUR:
+    if preset == "best" and ARCHITECTURES[dataset].image[0] == 3:
         recipe = replace(recipe, deformation=1.0, lighting=1.0)
     return replace(recipe, augmentation_std=AUGMENTATION_STD[dataset], kind=kind, objective=objective)
