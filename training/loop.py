@@ -266,7 +266,7 @@ class Trainer:
         return validate(
             self.model,
             subset,
-            settings=settings_for(self.recipe.variant, "fast"),
+            settings=settings_for(self.recipe.variant),
             candidates=self.recipe.validation_candidates,
             seed=self.recipe.seed,
             beta=self.recipe.objective.beta,

@@ -37,7 +37,7 @@ def validate(
     split: Split,
     *,
     candidates: int,
-    settings: InferenceSettings = EFFORTS["fast"],
+    settings: InferenceSettings = EFFORTS["standard"],
     seed: int = 0,
     beta: float = 1.0,
 ) -> Validation:

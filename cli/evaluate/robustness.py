@@ -15,7 +15,7 @@ from cli.evaluate.options import Device, Json, SplitName
 from cli.options import BUNDLED_STORE, Store
 from eabs.cores import physical_cores
 from eabs.processor import processor_name
-from eabs.settings import Effort
+from eabs.settings import Effort, Solver
 from model_store import ModelStoreError
 from training import checkpoint_file
 from training.datasets import Dataset, DatasetError, to_unit_range
@@ -53,14 +53,23 @@ def robustness(
         int | None, typer.Option(min=1, help="Of the paper's PGD; 5 for grey images and 20 for others, if left out.")
     ] = None,
     curve: Annotated[bool, typer.Option("--curve", help="Measure accuracy against epsilon as well, by PGD.")] = False,
+    solver: Annotated[
+        Solver, typer.Option(help="Of the answers that decide: quasi-newton, or adam, the paper's.")
+    ] = "quasi-newton",
     effort: Annotated[
         Effort | None, typer.Option(help="Of the answers that decide [default: the model's own].")
     ] = None,
     seen: Annotated[
         Literal["fast", "standard", "thorough", "unrolled"] | None,
         typer.Option(
-            help="Effort of the latent inference that attacks see [default: that of the answers]; or unrolled: fast, "
+            help="Effort of the latent inference that attacks see [default: what answers]; or unrolled: fast, "
             "by its own gradient."
+        ),
+    ] = None,
+    expectation: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="adam: attacks expect its noise over so many samples, the paper's 5 [default: they know it]."
         ),
     ] = None,
     binarised: Annotated[
@@ -75,7 +84,7 @@ def robustness(
     # They import Foolbox, which no other command should wait for.
     from training.attacks.suites import suite  # noqa: PLC0415
     from training.robustness.evaluation import evaluate_robustness, settings_of  # noqa: PLC0415
-    from training.robustness.loading import load_subject  # noqa: PLC0415
+    from training.robustness.loading import Asked, load_subject  # noqa: PLC0415
     from training.robustness.plan import Plan, paper_epsilons  # noqa: PLC0415
     from training.robustness.records import Records, RecordsError, write_text  # noqa: PLC0415
     from training.robustness.report import attacked_images, report_of  # noqa: PLC0415
@@ -84,9 +93,8 @@ def robustness(
     threads = threads or physical_cores()
     torch.set_num_threads(threads)
     try:
-        subject = load_subject(
-            model, store=store, effort=effort, seen=seen, device=torch.device(device), threads=threads
-        )
+        asked = Asked(solver, effort, seen, expectation)
+        subject = load_subject(model, store=store, asked=asked, device=torch.device(device), threads=threads)
         subject = subject.binarised() if binarised else subject
         if dataset not in (None, subject.dataset):
             raise ValueError(f"dataset: expected {subject.dataset}, which {model} classifies, got {dataset}")

@@ -2,20 +2,20 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from eabs.candidates import DEFAULT_CANDIDATES
 from eabs.cores import physical_cores
 from eabs.inference import LatentInference
-from eabs.settings import EFFORTS, AdamSettings, Effort, InferenceSettings
+from eabs.settings import EFFORTS, PAPER_SETTINGS, AdamSettings, Effort, InferenceSettings, Solver
 from model_store import ModelStore, default_cache, prepare_inference, weights_digest
 from model_store.manifest import WEIGHTS_FILE
-from training.attacks.classifiers import LatentLogits
+from training.attacks.classifiers import LatentLogits, expected_latent_logits
 from training.attacks.unrolled import UnrolledLogits
 from training.datasets import FOLDER
 from training.discriminative.run import DiscriminativeRun
@@ -27,12 +27,45 @@ from training.run_folder import RunDescription, kind_of_run
 Seen = Literal["fast", "standard", "thorough", "unrolled"]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """How a generative model answers and is attacked, where not simply as it is served.
+
+    - `solver`: `adam` is the paper's inference.
+    - `effort`: of the quasi-Newton method, the model's own if None.
+    - `seen`: the effort of what attacks see, by the adaptive gradient; that of the answers, and Adam's where they are
+      Adam's, if None; or `unrolled`, effort `fast` by the gradient of the steps themselves.
+    - `expectation`: attacks do not know the noise of Adam but expect it, over so many samples of it (section 4.2: 5).
+      They know it if None, which the paper's did not.
+
+    Raises:
+        ValueError: an effort for Adam, which has none, or an expectation over what is not random.
+    """
+
+    solver: Solver = "quasi-newton"
+    effort: Effort | None = None
+    seen: Seen | None = None
+    expectation: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.solver == "adam" and self.effort is not None:
+            raise ValueError(f"effort: expected none with the solver adam, which has no efforts, got {self.effort}")
+        if self.expectation is not None and (self.solver != "adam" or self.seen is not None):
+            raise ValueError("expectation: expected none where attacks see what is not random, the quasi-Newton method")
+
+    def settings(self, default: Effort) -> InferenceSettings:
+        """Of the answers, where `default` is the model's own effort."""
+        return PAPER_SETTINGS if self.solver == "adam" else EFFORTS[self.effort or default]
+
+
+SERVED = Asked()
+
+
 def load_subject(
     reference: str,
     *,
     store: str | Path,
-    effort: Effort | None = None,
-    seen: Seen | None = None,
+    asked: Asked = SERVED,
     candidates: int = DEFAULT_CANDIDATES,
     device: torch.device,
     threads: int | None = None,
@@ -42,9 +75,7 @@ def load_subject(
     Args:
         reference: a run folder, or a published model as `name`, `name@version` or `name@alias`.
         store: where published models are.
-        effort: with which a generative model answers; what it is served with where nothing is asked for, if None.
-        seen: the effort of what attacks see of a generative model, by the adaptive gradient, that of the answers if
-            None; or `unrolled`, effort `fast` by the gradient of the steps themselves.
+        asked: how a generative model answers, and what attacks see of it.
         candidates: that the latent inference of a run folder starts from; what is published says how many it has.
         device: where it computes.
         threads: on the CPU, how many images to work on at once; as many as there are cores, if None.
@@ -52,23 +83,21 @@ def load_subject(
     Raises:
         RunError: the folder holds no trained classifier.
         ModelStoreError: there is no such published model.
-        ValueError: an effort for a classifier that has none.
+        ValueError: an effort or a solver for a classifier that has none.
     """
     folder = Path(reference)
     threads = threads or physical_cores()
     # A folder by a model's name may lie here by chance; one by a path is meant.
     if not (folder / "run.json").exists() and not (os.sep in reference and folder.is_dir()):
-        return _published(reference, store, effort, seen, device, threads)
+        return _published(reference, store, asked, device, threads)
     if kind_of_run(folder) in DiscriminativeRun.kinds:
-        if effort is not None:
-            raise ValueError(f"effort: expected none for {folder}, whose network answers in one pass, got {effort}")
+        if asked != SERVED:
+            raise ValueError(f"asked: expected nothing of {folder}, whose network answers in one pass, got {asked}")
         return _discriminative(folder, device)
-    return _generative(folder, effort, seen, candidates, device, threads)
+    return _generative(folder, asked, candidates, device, threads)
 
 
-def _published(
-    reference: str, store: str | Path, effort: Effort | None, seen: Seen | None, device: torch.device, threads: int
-) -> Subject:
+def _published(reference: str, store: str | Path, asked: Asked, device: torch.device, threads: int) -> Subject:
     name, _, version = reference.partition("@")
     loaded = ModelStore(store, cache=default_cache()).load(name, version or None, device=device)
     manifest = loaded.manifest
@@ -80,8 +109,7 @@ def _published(
         validation_fraction=float(recipe["validation_fraction"]),
         seed=int(recipe["seed"]),
     )
-    served = effort or manifest.default_effort
-    seen = seen or served
+    settings = asked.settings(manifest.default_effort)
     inference = prepare_inference(loaded, cache=default_cache(), threads=threads)
     return Subject(
         name=name,
@@ -93,27 +121,24 @@ def _published(
             "weights": manifest.files[WEIGHTS_FILE],
             "recipe": dict(recipe),
             "candidates": manifest.candidates,
-            "served": f"latent inference, {served}",
-            "attacked": f"latent inference, {seen}",
-        },
-        predict=_served(inference, EFFORTS[served]),
-        logits=UnrolledLogits(inference) if seen == "unrolled" else LatentLogits(inference, EFFORTS[seen]),
+        }
+        | _described(settings, asked),
+        predict=_served(inference, settings),
+        logits=_seen(inference, settings, asked),
         device=inference.device,
     )
 
 
-def _generative(
-    folder: Path, effort: Effort | None, seen: Seen | None, candidates: int, device: torch.device, threads: int
-) -> Subject:
+def _generative(folder: Path, asked: Asked, candidates: int, device: torch.device, threads: int) -> Subject:
     run = GenerativeRun(folder)
     description = run.description()
-    served = effort or "standard"
-    settings = run.settings(served)
-    if isinstance(settings, AdamSettings) and (effort is not None or seen is not None):
+    settings = run.settings()
+    if not isinstance(settings, AdamSettings):
+        settings = asked.settings("standard")
+    elif asked.effort is not None or asked.seen is not None:
         raise ValueError(
             f"effort, seen: expected none for {folder}, of kind {description.recipe.kind}, which has no efforts"
         )
-    seen = seen or served
     # Read once: a training that goes on may replace the checkpoint meanwhile.
     model = run.model()
     identity = {
@@ -127,9 +152,9 @@ def _generative(
         name=_name(folder),
         kind=description.recipe.kind,
         origin=_origin(description),
-        identity=identity | {"served": _described(settings, served), "attacked": _described(settings, seen)},
+        identity=identity | _described(settings, asked),
         predict=_served(inference, settings),
-        logits=UnrolledLogits(inference) if seen == "unrolled" else LatentLogits(inference, run.settings(seen)),
+        logits=_seen(inference, settings, asked),
         device=inference.device,
     )
 
@@ -138,9 +163,25 @@ def _served(inference: LatentInference, settings: InferenceSettings) -> Callable
     return lambda images: inference.infer(images, settings).predictions.cpu()
 
 
-def _described(settings: InferenceSettings, effort: Seen) -> str:
-    """How latent inference is named in reports."""
-    return "latent inference, adam" if isinstance(settings, AdamSettings) else f"latent inference, {effort}"
+def _seen(inference: LatentInference, settings: InferenceSettings, asked: Asked) -> nn.Module:
+    """What attacks see where answers are given by `settings`."""
+    if asked.seen == "unrolled":
+        return UnrolledLogits(inference)
+    if asked.seen is not None:
+        return LatentLogits(inference, EFFORTS[asked.seen])
+    if asked.expectation is not None and isinstance(settings, AdamSettings):
+        return expected_latent_logits(inference, settings, samples=asked.expectation, seed=inference.seed)
+    return LatentLogits(inference, settings)
+
+
+def _described(settings: InferenceSettings, asked: Asked) -> dict[str, str]:
+    """How answers and attacks are named in reports."""
+    names = {value: name for name, value in EFFORTS.items()}
+    served = "adam" if isinstance(settings, AdamSettings) else names[settings]
+    seen: str = asked.seen or served
+    if asked.expectation is not None:
+        seen += f", {asked.expectation} samples of its noise"
+    return {"served": f"latent inference, {served}", "attacked": f"latent inference, {seen}"}
 
 
 def _discriminative(folder: Path, device: torch.device) -> Subject:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eabs.family import build
 from eabs.inference import LatentInference
-from eabs.settings import EFFORTS
+from eabs.settings import EFFORTS, PAPER_SETTINGS
 from eabs.variant import Kind
 from model_store import BUNDLED, LoadedModel, ModelStore, UnknownModel, default_cache, prepare_inference, weights_digest
 from tests.few_candidates import CANDIDATES, publish_with_few_candidates
@@ -24,7 +24,7 @@ from training.discriminative.trainer import DiscriminativeTrainer
 from training.evaluation import measure_accuracy
 from training.generative_run import GenerativeRun
 from training.recipe import recipe_for
-from training.robustness.loading import load_subject
+from training.robustness.loading import Asked, load_subject
 from training.robustness.samples import draw_samples
 from training.robustness.subject import Subject
 from training.run_folder import Checkpoint, RunDescription, RunError, tensors_of
@@ -107,14 +107,14 @@ def test_clean_answers_are_those_of_the_accuracy_that_is_served(
 
 
 def test_attacks_see_the_effort_of_the_answers_where_nothing_else_is_asked_for(store: Path) -> None:
-    found = load_subject("mnist", store=store, effort="fast", device=CPU)
+    found = load_subject("mnist", store=store, asked=Asked(effort="fast"), device=CPU)
     assert found.identity["attacked"] == found.identity["served"] == "latent inference, fast"
 
 
 def test_efforts_are_chosen_for_answers_and_for_attacks(
     inference: LatentInference, store: Path, images: Tensor
 ) -> None:
-    found = load_subject("mnist", store=store, effort="fast", seen="standard", device=CPU)
+    found = load_subject("mnist", store=store, asked=Asked(effort="fast", seen="standard"), device=CPU)
     assert (found.identity["served"], found.identity["attacked"]) == (
         "latent inference, fast",
         "latent inference, standard",
@@ -153,16 +153,50 @@ def test_every_kind_answers_and_is_attacked_by_its_own_inference(
 def test_inference_that_has_no_efforts_is_given_none(efforts: dict[str, Any], dataset: Dataset, tmp_path: Path) -> None:
     run = untrained("av-abs", dataset, tmp_path)
     with pytest.raises(ValueError, match=r"effort, seen: expected none for .*, of kind av-abs, which has no efforts"):
-        load_subject(str(run), store="nowhere", candidates=16, device=CPU, **efforts)
+        load_subject(str(run), store="nowhere", candidates=16, device=CPU, asked=Asked(**efforts))
 
 
 def test_attacks_may_look_through_the_steps_of_inference(
     inference: LatentInference, store: Path, images: Tensor
 ) -> None:
-    found = load_subject("mnist", store=store, seen="unrolled", device=CPU)
+    found = load_subject("mnist", store=store, asked=Asked(seen="unrolled"), device=CPU)
     assert found.identity["attacked"] == "latent inference, unrolled"
     expected = UnrolledLogits(inference)(images)
     torch.testing.assert_close(found.logits(images), expected)
+
+
+def test_the_papers_inference_answers_where_it_is_asked_for(
+    inference: LatentInference, store: Path, images: Tensor
+) -> None:
+    known = load_subject("mnist", store=store, asked=Asked(solver="adam"), device=CPU)
+    expected = load_subject("mnist", store=store, asked=Asked(solver="adam", expectation=2), device=CPU)
+    transferred = load_subject("mnist", store=store, asked=Asked(solver="adam", seen="fast"), device=CPU)
+    assert [one.identity["attacked"] for one in (known, expected, transferred)] == [
+        "latent inference, adam",
+        "latent inference, adam, 2 samples of its noise",
+        "latent inference, fast",
+    ]
+    answers = inference.infer(images[:2], PAPER_SETTINGS)
+    for one in (known, expected, transferred):
+        assert one.identity["served"] == "latent inference, adam"
+        assert torch.equal(one.predict(images[:2]), answers.predictions)
+    torch.testing.assert_close(known.logits(images[:2]), -answers.scores)
+    reseeded = [inference.reseeded(inference.seed + one).infer(images[:2], PAPER_SETTINGS).scores for one in (1, 2)]
+    torch.testing.assert_close(expected.logits(images[:2]), -torch.stack(reseeded).mean(0))
+    torch.testing.assert_close(transferred.logits(images[:2]), -inference.infer(images[:2], EFFORTS["fast"]).scores)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"solver": "adam", "effort": "fast"}, "effort: expected none with the solver adam"),
+        ({"expectation": 5}, "expectation: expected none where attacks see what is not random"),
+        ({"solver": "adam", "seen": "fast", "expectation": 5}, "expectation: expected none"),
+    ],
+)
+def test_what_does_not_go_together_is_not_asked_for(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Asked(**asked)
 
 
 def test_a_binarised_subject_sees_black_and_white(published: Subject, images: Tensor) -> None:
@@ -186,9 +220,9 @@ def test_a_network_answers_and_is_attacked_as_it_is(network: Path, images: Tenso
     assert gradient.abs().sum() > 0
 
 
-def test_a_network_has_no_effort(network: Path) -> None:
-    with pytest.raises(ValueError, match=r"effort: expected none for .*plain"):
-        load_subject(str(network), store=BUNDLED, effort="fast", device=CPU)
+def test_nothing_is_asked_of_a_network(network: Path) -> None:
+    with pytest.raises(ValueError, match=r"asked: expected nothing of .*plain"):
+        load_subject(str(network), store=BUNDLED, asked=Asked(effort="fast"), device=CPU)
 
 
 def test_a_folder_that_holds_no_run_is_reported(tmp_path: Path) -> None:
