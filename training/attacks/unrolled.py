@@ -23,8 +23,9 @@ class UnrolledLogits(nn.Module):
 
     The adaptive gradient, equation (8), holds z* fixed. That is right at an optimum, where dl/dz = 0. Where inference
     stops short of it, l_k(x) = l(x, z_T(x)) has another gradient, dl/dx + (dz_T/dx)^T dl/dz: here it is taken through
-    every step of the quasi-Newton method that images are served with. What has no derivative is held fixed: where a
-    lane starts, and which of its steps were good ones.
+    every step of the quasi-Newton method that images are served with, and where a lane starts at what the encoder
+    proposes, through the encoder. What has no derivative is held fixed: which start a lane has, and which of its steps
+    were good ones.
     """
 
     def __init__(self, inference: LatentInference, settings: QuasiNewtonSettings = UNROLLED) -> None:
@@ -88,6 +89,9 @@ def _scores(
     chosen = start.chosen if wanted is None else start.chosen & wanted.unsqueeze(1)
     if not chosen.any():
         return start.bounds.amin(1)
+    mean, _ = inference.encode(images)
+    proposed = (start.latents == mean.unsqueeze(1)).all(3, keepdim=True)
+    latents = torch.where(proposed, mean.unsqueeze(1), start.latents)
     image, _, k = cells = chosen.nonzero().unbind(1)
     objective = LaneObjective(
         inference.decoders,
@@ -96,13 +100,11 @@ def _scores(
         classes=k,
         objective=settings.objective,
     )
-    lanes = QuasiNewton(start.latents[cells], inference.metric[k])
+    lanes = QuasiNewton(latents[cells], inference.metric[k])
     scores, places = start.bounds.flatten(), chosen.flatten().nonzero().squeeze(1)
     for _ in range(settings.steps):
-        latents = lanes.propose()
-        lanes.accept(
-            *(_tracked(objective, latents) if images.requires_grad else objective.values_and_gradients(latents))
-        )
+        tried = lanes.propose()
+        lanes.accept(*(_tracked(objective, tried) if images.requires_grad else objective.values_and_gradients(tried)))
         scores = scores.index_put((places,), lanes.values)
         # Beyond its optimum a lane would divide by curvatures that are nothing but rounding.
         remaining = (lanes.promises > settings.tolerance * lanes.values).nonzero().squeeze(1)

@@ -22,13 +22,11 @@ def inference() -> LatentInference:
 
 @pytest.fixture
 def precise() -> Iterator[LatentInference]:
-    """The same in float64, in which the whole test then computes, with an encoder that proposes the same for every
-    image: starts are held fixed, which differences would not know."""
+    """The same in float64, in which the whole test then computes, with so few candidates that the encoder's proposals
+    are the start of many."""
     torch.set_default_dtype(torch.float64)
     try:
-        model = random_model(TOY, contrast=3.0, seed=3)
-        model.encoder.mean.weight.zero_()
-        yield LatentInference.prepare(model, beta=1.0, seed=0, candidates=20)
+        yield LatentInference.prepare(random_model(TOY, contrast=3.0, seed=3), beta=1.0, seed=0, candidates=3)
     finally:
         torch.set_default_dtype(torch.float32)
 
@@ -80,6 +78,10 @@ def test_the_logits_are_what_inference_finds_in_as_many_steps(
 @pytest.mark.parametrize("settings", [FEW, UNROLLED, replace(FEW, starts=2)])
 def test_the_gradient_is_that_of_finite_differences(precise: LatentInference, settings: QuasiNewtonSettings) -> None:
     logits, images, weights = UnrolledLogits(precise, settings), draw_images(6), draw_weights(6)
+    mean, _ = precise.encode(images)
+    proposed = (precise.start(images, settings).latents == mean.unsqueeze(1)).all(3)
+    assert proposed.any()
+    assert not proposed.all()
     gradient = gradient_of(logits, images, weights)
     for seed in range(3):
         direction = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
