@@ -71,7 +71,7 @@ def classify(
         bool, typer.Option("--overwrite", help="With --input: forget what is there of the output, and start anew.")
     ] = False,
     model: Model = None,
-    effort: Annotated[Effort | None, typer.Option(help="fast, standard or thorough [default: the model's].")] = None,
+    effort: Annotated[Effort | None, typer.Option(help="Of the quasi-Newton method [default: the model's].")] = None,
     solver: Annotated[
         Solver, typer.Option(help="quasi-newton, or adam: the paper's inference, which has no efforts.")
     ] = "quasi-newton",

@@ -5,7 +5,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 Classifier = Literal["latent", "finite-bank"]
-Effort = Literal["fast", "standard", "thorough"]
+Effort = Literal["brief", "fast", "standard", "thorough"]
 Method = Literal["exact-inference", "finite-bank", "smoothing"]
 Solver = Literal["quasi-newton", "adam"]
 

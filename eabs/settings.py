@@ -7,7 +7,7 @@ from typing import Literal
 from eabs.candidates import Objective
 from eabs.variant import E_ABS, Variant
 
-Effort = Literal["fast", "standard", "thorough"]
+Effort = Literal["brief", "fast", "standard", "thorough"]
 Solver = Literal["quasi-newton", "adam"]
 
 
@@ -89,11 +89,12 @@ def _check_count(name: str, value: int | None) -> None:
 
 
 EFFORTS: dict[Effort, QuasiNewtonSettings] = {
+    "brief": QuasiNewtonSettings(steps=3, tolerance=0.003, shortlist=2.0, finalists=16, patience=4.0),
     "fast": QuasiNewtonSettings(steps=6, tolerance=0.003, shortlist=2.0, finalists=16, patience=4.0),
     "standard": QuasiNewtonSettings(steps=20, tolerance=0.001, full_steps=8, patience=8.0),
     "thorough": QuasiNewtonSettings(steps=60, starts=8, tolerance=1e-5),
 }
-"""What each effort buys. Chosen on the validation split of MNIST; docs/inference.md has the measurements."""
+"""What each effort buys. Chosen on validation splits; docs/inference.md and docs/results.md have the measurements."""
 
 PAPER_SETTINGS = AdamSettings(steps=50)
 """The paper's inference as the authors' public ABS code runs it: Adam, 50 steps of 0.05, unit variance."""

@@ -19,7 +19,7 @@ def accuracy(
     model: Model,
     data: Data,
     store: Store = BUNDLED_STORE,
-    effort: Annotated[Effort | None, typer.Option(help="fast, standard or thorough [default: standard].")] = None,
+    effort: Annotated[Effort | None, typer.Option(help="Of the quasi-Newton method [default: the model's].")] = None,
     solver: Annotated[
         Solver, typer.Option(help="quasi-newton, or adam: the paper's inference, which has no efforts.")
     ] = "quasi-newton",
@@ -29,13 +29,13 @@ def accuracy(
     as_json: Json = False,
 ) -> None:
     """Classify a split by latent inference and count."""
+    loaded = load_published(model, store, device=device)
     try:
-        settings = choose_settings(solver, effort, default="standard")
+        settings = choose_settings(solver, effort, default=loaded.manifest.default_effort)
     except ValueError as error:
         fail(str(error), usage=True)
     if solver == "quasi-newton":
-        effort = effort or "standard"
-    loaded = load_published(model, store, device=device)
+        effort = effort or loaded.manifest.default_effort
     manifest, chosen = loaded.manifest, chosen_images(loaded, data, split, images)
     inference = prepare_inference(loaded, cache=default_cache(), threads=physical_cores())
     with progress_bar() as bar:

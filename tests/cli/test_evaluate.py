@@ -26,9 +26,9 @@ def evaluate(eabs: Eabs, store: Path, mnist_folder: Path) -> Eabs:
     return run  # type: ignore[return-value]
 
 
-def test_the_effort_is_standard_where_none_is_named(evaluate: Eabs) -> None:
+def test_the_effort_is_the_models_own_where_none_is_named(evaluate: Eabs) -> None:
     found = json.loads(evaluate("--images", 4, "--json").out)
-    assert (found["solver"], found["effort"], found["images"]) == ("quasi-newton", "standard", 4)
+    assert (found["solver"], found["effort"], found["images"]) == ("quasi-newton", "fast", 4)
 
 
 def test_adam_counts_what_the_papers_inference_predicts(evaluate: Eabs, store: Path, mnist_folder: Path) -> None:

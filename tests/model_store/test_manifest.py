@@ -66,7 +66,7 @@ def test_an_architecture_that_cannot_be_built_is_refused(field: str, value: obje
         ("preprocessing", {"mode": "RGB", "size": 8}, r"expected images of \(1, 8, 8\), got \(3, 8, 8\)"),
         ("preprocessing", {"mode": "L", "size": 9}, r"expected images of \(1, 8, 8\), got \(1, 9, 9\)"),
         ("preprocessing", {"mode": "CMYK", "size": 8}, "'L' or 'RGB'"),
-        ("default_effort", "heroic", "'fast', 'standard' or 'thorough'"),
+        ("default_effort", "heroic", "'brief', 'fast', 'standard' or 'thorough'"),
         ("candidates", 0, "candidates"),
         ("beta", -1.0, "beta"),
         ("seed", -1, "seed"),

@@ -38,7 +38,7 @@ class LatentLogits(nn.Module):
 
     def __init__(self, inference: LatentInference, settings: InferenceSettings = EFFORTS["fast"]) -> None:
         super().__init__()
-        self.inference = inference
+        self.inference, self.settings = inference, settings
 
         def infer(images: Tensor) -> tuple[Tensor, Tensor]:
             found = inference.infer(images, settings)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from eabs.inference import LatentInference
 from training.attacks.apgd import APGD
 from training.attacks.ball import Ball
 from training.attacks.classifiers import EncoderLogits, LatentLogits
@@ -36,7 +35,7 @@ class GradientOf(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Unrolled:
-    """APGD with gradients through the first `unrolled` steps of latent inference.
+    """APGD with gradients through the first `unrolled` steps of latent inference, or as many as it takes at most.
 
     `restarts` runs of `steps` steps up the difference of logits ratio, of which each costs as much as ten or so of
     equation (8).
@@ -49,10 +48,14 @@ class Unrolled:
 
     def __call__(self, classifier: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
         """An `Attack`."""
-        settings = replace(UNROLLED, steps=self.unrolled)
-        seen = _by_way_of(lambda inference: UnrolledLogits(inference, settings), classifier)
+        seen = _by_way_of(self._surrogate, classifier)
         attack = APGD(loss="dlr", steps=self.steps, restarts=self.restarts, seed=self.seed)
         return attack(seen, images, labels, ball)
+
+    def _surrogate(self, classifier: LatentLogits | UnrolledLogits) -> nn.Module:
+        # A gradient of more steps than are taken is another classifier's.
+        steps = min(self.unrolled, classifier.settings.steps)
+        return UnrolledLogits(classifier.inference, replace(UNROLLED, steps=steps))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +69,10 @@ class Encoder:
     def __call__(self, classifier: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
         """An `Attack`."""
         attack = APGD(loss="dlr", steps=self.steps, restarts=self.restarts, seed=self.seed)
-        return attack(_by_way_of(EncoderLogits, classifier), images, labels, ball)
+        return attack(_by_way_of(lambda found: EncoderLogits(found.inference), classifier), images, labels, ball)
 
 
-def _by_way_of(surrogate: Callable[[LatentInference], nn.Module], classifier: nn.Module) -> nn.Module:
+def _by_way_of(surrogate: Callable[[LatentLogits | UnrolledLogits], nn.Module], classifier: nn.Module) -> nn.Module:
     """The classifier with the gradient of a surrogate of the latent inference that its logits come from."""
     found = next((part for part in classifier.modules() if isinstance(part, LatentLogits | UnrolledLogits)), None)
-    return classifier if found is None else GradientOf(classifier, surrogate(found.inference))
+    return classifier if found is None else GradientOf(classifier, surrogate(found))

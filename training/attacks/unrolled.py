@@ -37,11 +37,11 @@ class UnrolledLogits(nn.Module):
         """
         super().__init__()
         self.inference = inference
-        self._settings = settings
+        self.settings = settings
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = _Unrolled.apply(images, self.inference, self._settings)  # type: ignore[no-untyped-call]
+        logits: Tensor = _Unrolled.apply(images, self.inference, self.settings)  # type: ignore[no-untyped-call]
         return logits
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from training.robustness.origin import Origin
 from training.robustness.subject import Subject
 from training.run_folder import RunDescription, kind_of_run
 
-Seen = Literal["fast", "standard", "thorough", "unrolled"]
+Seen = Effort | Literal["unrolled"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,10 @@ def load_subject(
         return _published(reference, store, asked, device, threads)
     if kind_of_run(folder) in DiscriminativeRun.kinds:
         if asked != SERVED:
-            raise ValueError(f"asked: expected nothing of {folder}, whose network answers in one pass, got {asked}")
+            given = ", ".join(
+                one.name for one in fields(asked) if getattr(asked, one.name) != getattr(SERVED, one.name)
+            )
+            raise ValueError(f"{given}: expected none for {folder}, whose network answers in one pass")
         return _discriminative(folder, device)
     return _generative(folder, asked, candidates, device, threads)
 

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eabs.inference import LatentInference
+from eabs.settings import QuasiNewtonSettings
 from tests.eabs.toy import TOY, random_model
 from tests.training.attacks.small_network import draw_textures, small_network
 from training.attacks.apgd import APGD
@@ -94,3 +95,12 @@ def test_a_network_without_latents_is_attacked_by_its_own_gradient(attack: Unrol
     ball = Ball.around(images, "l2", 0.8)
     expected = APGD(loss="dlr", steps=12)(small_network(), images, labels, ball)
     assert torch.equal(attack(small_network(), images, labels, ball), expected)
+
+
+def test_no_more_steps_are_looked_through_than_are_taken(inference: LatentInference) -> None:
+    images = torch.rand(8, *TOY.image, generator=torch.Generator().manual_seed(2))
+    classifier = LatentLogits(inference, QuasiNewtonSettings(steps=2))
+    labels, ball = classifier(images).argmax(1), Ball.around(images, "l2", 0.3)
+    two, six, one = (Unrolled(steps=5, unrolled=count)(classifier, images, labels, ball) for count in (2, 6, 1))
+    assert torch.equal(six, two)
+    assert not torch.equal(one, two)

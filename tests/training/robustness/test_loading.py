@@ -221,7 +221,7 @@ def test_a_network_answers_and_is_attacked_as_it_is(network: Path, images: Tenso
 
 
 def test_nothing_is_asked_of_a_network(network: Path) -> None:
-    with pytest.raises(ValueError, match=r"asked: expected nothing of .*plain"):
+    with pytest.raises(ValueError, match=r"effort: expected none for .*plain"):
         load_subject(str(network), store=BUNDLED, asked=Asked(effort="fast"), device=CPU)
 
 
