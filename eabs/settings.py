@@ -100,6 +100,13 @@ PAPER_SETTINGS = AdamSettings(steps=50)
 """The paper's inference as the authors' public ABS code runs it: Adam, 50 steps of 0.05, unit variance."""
 
 
+def name_of(settings: InferenceSettings) -> str:
+    """What reports and metrics call settings: `adam`, an effort's name, or `other`."""
+    if isinstance(settings, AdamSettings):
+        return "adam"
+    return next((name for name, known in EFFORTS.items() if known == settings), "other")
+
+
 def settings_for(variant: Variant, effort: Effort = "standard") -> InferenceSettings:
     """How a variant infers: an exact latent with an effort, or a distribution as the paper does.
 

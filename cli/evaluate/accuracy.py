@@ -30,13 +30,14 @@ def accuracy(
 ) -> None:
     """Classify a split by latent inference and count."""
     loaded = load_published(model, store, device=device)
+    manifest = loaded.manifest
     try:
-        settings = choose_settings(solver, effort, default=loaded.manifest.default_effort)
+        settings = choose_settings(solver, effort, default=manifest.default_effort)
     except ValueError as error:
         fail(str(error), usage=True)
     if solver == "quasi-newton":
-        effort = effort or loaded.manifest.default_effort
-    manifest, chosen = loaded.manifest, chosen_images(loaded, data, split, images)
+        effort = effort or manifest.default_effort
+    chosen = chosen_images(loaded, data, split, images)
     inference = prepare_inference(loaded, cache=default_cache(), threads=physical_cores())
     with progress_bar() as bar:
         task = bar.add_task("classifying", total=len(chosen), note="")

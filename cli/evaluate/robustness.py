@@ -60,7 +60,7 @@ def robustness(
         Effort | None, typer.Option(help="Of the answers that decide [default: the model's own].")
     ] = None,
     seen: Annotated[
-        Literal["brief", "fast", "standard", "thorough", "unrolled"] | None,
+        Literal[Effort, "unrolled"] | None,
         typer.Option(
             help="Effort of the latent inference that attacks see [default: what answers]; or unrolled: fast, "
             "by its own gradient."

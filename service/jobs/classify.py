@@ -11,11 +11,11 @@ from torch import Tensor
 from eabs.settings import (
     EFFORTS,
     PAPER_SETTINGS,
-    AdamSettings,
     Effort,
     InferenceSettings,
     QuasiNewtonSettings,
     Solver,
+    name_of,
 )
 from service.jobs.job import Classifiers, Floats, Job, Outcome, rows_of, with_progress
 
@@ -68,9 +68,7 @@ class Classify(Job[Scores]):
 
     @property
     def effort(self) -> str:
-        if isinstance(self.settings, AdamSettings):
-            return "adam"
-        return next((name for name, settings in EFFORTS.items() if settings == self.settings), "other")
+        return name_of(self.settings)
 
     def run(self, classifiers: Classifiers, images: Tensor) -> Sequence[Scores]:
         inference = classifiers.latent

@@ -89,9 +89,11 @@ def _scores(
     chosen = start.chosen if wanted is None else start.chosen & wanted.unsqueeze(1)
     if not chosen.any():
         return start.bounds.amin(1)
-    mean, _ = inference.encode(images)
-    proposed = (start.latents == mean.unsqueeze(1)).all(3, keepdim=True)
-    latents = torch.where(proposed, mean.unsqueeze(1), start.latents)
+    latents = start.latents
+    if images.requires_grad:
+        mean, _ = inference.encode(images)
+        proposed = (latents == mean.unsqueeze(1)).all(3, keepdim=True)
+        latents = torch.where(proposed, mean.unsqueeze(1), latents)
     image, _, k = cells = chosen.nonzero().unbind(1)
     objective = LaneObjective(
         inference.decoders,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from eabs.candidates import DEFAULT_CANDIDATES
 from eabs.cores import physical_cores
 from eabs.inference import LatentInference
-from eabs.settings import EFFORTS, PAPER_SETTINGS, AdamSettings, Effort, InferenceSettings, Solver
+from eabs.settings import EFFORTS, PAPER_SETTINGS, AdamSettings, Effort, InferenceSettings, Solver, name_of
 from model_store import ModelStore, default_cache, prepare_inference, weights_digest
 from model_store.manifest import WEIGHTS_FILE
 from training.attacks.classifiers import LatentLogits, expected_latent_logits
@@ -24,7 +24,7 @@ from training.robustness.origin import Origin
 from training.robustness.subject import Subject
 from training.run_folder import RunDescription, kind_of_run
 
-Seen = Effort | Literal["unrolled"]
+Seen = Literal[Effort, "unrolled"]
 
 
 @dataclass(frozen=True)
@@ -179,8 +179,7 @@ def _seen(inference: LatentInference, settings: InferenceSettings, asked: Asked)
 
 def _described(settings: InferenceSettings, asked: Asked) -> dict[str, str]:
     """How answers and attacks are named in reports."""
-    names = {value: name for name, value in EFFORTS.items()}
-    served = "adam" if isinstance(settings, AdamSettings) else names[settings]
+    served = name_of(settings)
     seen: str = asked.seen or served
     if asked.expectation is not None:
         seen += f", {asked.expectation} samples of its noise"
