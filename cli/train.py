@@ -86,11 +86,14 @@ def train(
         ),
     ] = None,
     epsilon: Annotated[
-        float | None, typer.Option(min=1e-9, help="adv-linf, adv-l2: how far the attack goes; instead of the recipe's.")
+        float | None,
+        typer.Option(
+            min=0,
+            help="How far images are moved against the network in training; e-abs: by L2, against its encoder, "
+            "an addition to the paper.",
+        ),
     ] = None,
-    attack_steps: Annotated[
-        int | None, typer.Option(min=1, help="adv-linf, adv-l2: of the attack in training; instead of the recipe's.")
-    ] = None,
+    attack_steps: Annotated[int | None, typer.Option(min=1, help="Of the attack in training.")] = None,
     precision: Annotated[Precision | None, typer.Option(help="Of arithmetic: float32, tf32 (CUDA) or bf16.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the weights, the noise and the order.")] = 0,
     checkpoint_seconds: Annotated[float, typer.Option(min=0, help="Between checkpoints.")] = 60.0,

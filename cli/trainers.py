@@ -101,7 +101,8 @@ def trainer_for(dataset: Dataset, wanted: Wanted) -> Training:
 
 
 def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
-    _refuse(wanted, "epsilon", "attack_steps")
+    if wanted.attack_steps is not None and not wanted.epsilon:
+        raise ValueError(f"--attack-steps: expected --epsilon with it, got {wanted.attack_steps} alone")
     recipe = replace(
         recipe_for(wanted.preset, dataset.like, cast("Kind", wanted.kind)), seed=wanted.seed, **wanted.overrides
     )
@@ -117,6 +118,8 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
         wide_start=wanted.wide_start,
         deformation=wanted.deformation,
         lighting=wanted.lighting,
+        epsilon=wanted.epsilon,
+        attack_steps=wanted.attack_steps,
         objective=_with(
             recipe.objective,
             beta=wanted.beta,

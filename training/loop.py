@@ -11,13 +11,14 @@ from torch import Tensor
 
 from eabs.class_networks import ClassDiscriminators
 from eabs.family import GenerativeModel, build
-from eabs.networks import Discriminator
+from eabs.networks import Discriminator, SharedEncoderModel
 from eabs.objective import ObjectiveTerms, autoencoder_objective, discriminator_objective, latents_to_judge
 from eabs.prior_match import PriorDraw
 from eabs.settings import settings_for
 from training.curves import Curves
 from training.datasets import Dataset, Split, holdout, to_unit_range
 from training.deformation import Deformation
+from training.encoder_attack import mistaken_by_the_encoder
 from training.generative_run import GenerativeRun
 from training.lighting import Lighting
 from training.parallel.layers import share_batches
@@ -198,15 +199,21 @@ class Trainer:
                 images = Deformation().times(recipe.deformation)(images, draws)
             if recipe.lighting:
                 images = Lighting().times(recipe.lighting)(images, draws)
-        images = images + recipe.augmentation_std * torch.randn_like(images)
+        grain = torch.randn_like(images)
         noise = torch.randn(len(images), model.architecture.latent, device=self.device)
         prior = torch.randn_like(noise)
         match = None
         if recipe.objective.sliced_wasserstein > 0:
             match = PriorDraw(prior, torch.randn(_DIRECTIONS, noise.shape[1], device=self.device))
+        radii = recipe.epsilon * torch.rand(len(images), device=self.device) if recipe.epsilon else None
         # Every process draws what one would draw for the whole batch.
-        whole = (images, self.train.labels[indices], noise, prior)
-        images, labels, noise, prior = (self.processes.part(drawn) for drawn in whole)
+        whole = (images, self.train.labels[indices], grain, noise, prior)
+        images, labels, grain, noise, prior = (self.processes.part(drawn) for drawn in whole)
+        half = recipe.precision == "bf16"
+        if radii is not None and isinstance(model, SharedEncoderModel):
+            own = self.processes.part(radii)
+            images = mistaken_by_the_encoder(model, images, labels, own, steps=recipe.attack_steps, half=half)
+        images = images + recipe.augmentation_std * grain
         self._set_learning_rates()
 
         if model.discriminator is not None:
@@ -218,7 +225,7 @@ class Trainer:
             noise,
             recipe.objective,
             prior=match,
-            half=recipe.precision == "bf16",
+            half=half,
             collect=self.processes.collect,
         )
         self._autoencoder_adam.zero_grad(set_to_none=True)

@@ -30,10 +30,12 @@ class Recipe(RunRecipe):
     decoders alone. Validation by latent inference, on `validation_images` images of the held-out split, happens every
     `validate_every` epochs.
 
-    Four more are additions to the paper: `discriminator_steps` updates of the discriminator follow each of the others,
+    Five more are additions to the paper: `discriminator_steps` updates of the discriminator follow each of the others,
     with new samples of the prior; `wide_start` multiplies the decoders' width where it costs little time, at the linear
     layer and the first transposed convolution; `deformation` and `lighting` are how strongly training images are
-    deformed and lit otherwise, 0 being not at all and 1 as `training/deformation.py` and `training/lighting.py` say.
+    deformed and lit otherwise, 0 being not at all and 1 as `training/deformation.py` and `training/lighting.py` say;
+    `epsilon` is the largest L2 distance by which a training image is moved, in `attack_steps` steps, to where the
+    encoder mistakes it (`training/encoder_attack.py`), each image's own being drawn from [0, epsilon].
 
     `parent` is the run that a training starts from. Where rivals descend (`ObjectiveWeights.rival_steps`) there must be
     one: the decoders are then as in inference all the time, with BatchNorm's running statistics held still and without
@@ -51,6 +53,8 @@ class Recipe(RunRecipe):
     wide_start: int = 1
     deformation: float = 0.0
     lighting: float = 0.0
+    epsilon: float = 0.0
+    attack_steps: int = 3
     parent: Parent | None = None
 
     def __post_init__(self) -> None:
@@ -69,6 +73,12 @@ class Recipe(RunRecipe):
             raise ValueError(
                 f"deformation, lighting: expected strengths of at least 0, got {self.deformation} and {self.lighting}"
             )
+        if self.epsilon < 0 or self.attack_steps < 1:
+            raise ValueError(
+                f"epsilon, attack_steps: expected at least 0 and 1, got {self.epsilon} and {self.attack_steps}"
+            )
+        if self.epsilon and not self.variant.discriminative:
+            raise ValueError(f"{self.kind}: expected an epsilon of 0, since no encoder is shared, got {self.epsilon}")
         if self.discriminator_steps < 1 or self.wide_start < 1:
             raise ValueError(
                 "discriminator_steps, wide_start: expected at least 1, "

@@ -67,7 +67,7 @@ def test_a_cnn_learns_a_folder_of_one_s_own(eabs: Eabs, tmp_path: Path) -> None:
         (("--model", "cnn", "--from", "run"), "--from: expected none with cnn, got run"),
         (("--model", "cnn", "--attack-steps", 3), "--attack-steps: expected none with cnn, got 3"),
         (("--model", "cnn", "--inference-aware", 0), "--inference-aware: expected none with cnn, got 0"),
-        (("--epsilon", 0.1), "--epsilon: expected none with e-abs, got 0.1"),
+        (("--attack-steps", 2), "--attack-steps: expected --epsilon with it, got 2 alone"),
         (("--model", "cnn", "--preset", "slow"), "unknown preset 'slow'"),
     ],
 )

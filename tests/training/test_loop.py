@@ -86,6 +86,19 @@ def test_a_changed_image_is_what_is_trained_on_and_is_repeated(
     assert changed == again
 
 
+def test_images_that_the_encoder_mistakes_are_trained_on_where_an_epsilon_says_how_far(
+    mnist_folder: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    def first(epsilon: float, name: str) -> tuple[float, float]:
+        chosen = replace(recipe, epochs=1, epsilon=epsilon, attack_steps=2, augmentation_std=0.0)
+        terms = train(mnist_folder, chosen, tmp_path / name)[0].terms
+        return terms.discriminative.item(), terms.reconstruction.item()
+
+    plain, attacked, again = first(0.0, "plain"), first(4.0, "attacked"), first(4.0, "again")
+    assert attacked[0] > plain[0]
+    assert attacked == again
+
+
 def test_a_training_starts_from_another_run_and_holds_its_statistics_where_rivals_descend(
     mnist_folder: Path, recipe: Recipe, tmp_path: Path
 ) -> None:

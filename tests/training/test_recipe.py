@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from eabs.objective import ObjectiveWeights
+from eabs.variant import Kind
 from training.recipe import PRESETS, Parent, recipe_for
 
 
@@ -71,6 +72,21 @@ def test_less_than_one_is_refused(name: str) -> None:
 def test_a_negative_strength_is_refused(name: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=f"deformation, lighting: expected strengths of at least 0, {complaint}"):
         replace(PRESETS["quick"], **{name: -1})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "complaint"),
+    [
+        ("e-abs", "epsilon", -1.0, "epsilon, attack_steps: expected at least 0 and 1, got -1.0 and 3"),
+        ("e-abs", "attack_steps", 0, "epsilon, attack_steps: expected at least 0 and 1, got 0.0 and 0"),
+        ("abs", "epsilon", 1.0, "abs: expected an epsilon of 0, since no encoder is shared, got 1.0"),
+    ],
+)
+def test_an_attack_on_the_encoder_that_cannot_be_is_refused(
+    kind: Kind, name: str, value: float, complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        replace(recipe_for("quick", "mnist", kind), **{name: value})
 
 
 def test_rivals_descend_only_where_a_training_starts_from_another_run() -> None:

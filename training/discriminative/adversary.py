@@ -1,10 +1,8 @@
 """The attack inside adversarial training: Foolbox's projected gradient descent."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from torch import Tensor, nn
 
+from training.attacks.as_attacked import as_attacked
 from training.discriminative.recipe import AdversarialTraining
 
 
@@ -32,28 +30,7 @@ def adversarial_examples(network: nn.Module, images: Tensor, labels: Tensor, tra
 
     kind = LinfProjectedGradientDescentAttack if training.norm == "linf" else L2ProjectedGradientDescentAttack
     attack = kind(steps=training.steps, rel_stepsize=training.relative_step_size, random_start=True)
-    with _as_attacked(network):
+    with as_attacked(network):
         model = PyTorchModel(network, bounds=(0, 1), device=images.device)
         found: Tensor = attack.run(model, images, labels, epsilon=training.epsilon)
     return found
-
-
-@contextmanager
-def _as_attacked(network: nn.Module) -> Iterator[None]:
-    """The network as an attacker has it: in evaluation mode, and without gradients of its parameters.
-
-    In training mode BatchNorm would tie an image's gradient to its neighbours and would take the statistics of every
-    step's images into its running ones, and dropout would make each step's network another one than is attacked later.
-    Foolbox differentiates by `backward()`, which would add every step's gradients to the parameters', and compute them.
-    """
-    mode = network.training
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    network.eval()
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
-        network.train(mode)

@@ -44,7 +44,7 @@ def write_curve(kind: Kind, data: Path, run: Path, file: Path, environment: Mapp
     recipe = replace(recipe_for("quick", "mnist", kind), epochs=4, batch=32, warm_up=0.2, validate_every=100)
     if recipe.variant.discriminative:
         objective = replace(recipe.objective, radius=1.0, sliced_wasserstein=1.0)
-        recipe = replace(recipe, objective=objective, discriminator_steps=2)
+        recipe = replace(recipe, objective=objective, discriminator_steps=2, epsilon=1.0)
     seen: list[dict[str, float]] = []
 
     def remember(progress: loop.Progress) -> None:
