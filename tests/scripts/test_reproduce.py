@@ -71,7 +71,9 @@ def reproduce(checkout: Path, *arguments: str, **variables: str) -> subprocess.C
 
 
 def test_models_are_trained_attacked_and_put_into_a_table(checkout: Path, mnist_folder: Path) -> None:
-    small = {"KINDS": "cnn adv-l2", "SUITES": "quick", "TRAIN": "--batch 32 --epochs 4 --threads 1"}
+    small = {
+        "KINDS": "cnn adv-l2", "SUITES": "quick", "TRAIN": "--batch 32 --epochs 4 --threads 1", "INFER": "--seen fast",
+    }  # fmt: skip
     found = reproduce(checkout, "mnist", str(mnist_folder), "4", **small)
     assert found.returncode == 0, found.stderr
     out = checkout / "runs" / "mnist"
