@@ -78,4 +78,4 @@ def _fitting(words: str, room: float) -> str:
     if text_width(words, 13) <= room:
         return words
     kept = next((end for end in range(len(words) - 1, 0, -1) if text_width(f"{words[:end]}.", 13) <= room), 1)
-    return f"{words[:kept]}."
+    return f"{words[:kept].rstrip()}."
