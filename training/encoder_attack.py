@@ -38,7 +38,7 @@ def mistaken_by_the_encoder(
     """
     radii = radii.view(-1, 1, 1, 1)
     moved = images
-    with as_attacked(model), torch.enable_grad():
+    with as_attacked(model):
         for _ in range(steps):
             tracked = moved.detach().requires_grad_()
             latents, _ = model.encoder(tracked)

@@ -73,10 +73,10 @@ class Stack:
     def signal_server(self, name: str) -> None:
         """Sends a signal to the server's process, past the engine, which would take it for an operator's wish.
 
-        A container that ends with its server takes this command along: what it ends with says nothing.
+        A container that ends with its killed server takes this command along: what it then ends with says nothing.
         """
         code = f"import os, signal; [os.kill(int(p), signal.{name}) for p in open({_CHILDREN!r}).read().split()]"
-        self.inside("eabs", "python3", "-c", code, check=False)
+        self.inside("eabs", "python3", "-c", code, check=name != "SIGKILL")
 
     def healthy(self, service: str) -> bool:
         """What the health check says. Podman has systemd repeat it, which is not everywhere: here it is run at once."""
