@@ -5,21 +5,37 @@ way, would take other steps than a run that was meant to be short.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from training.attacks.apgd import APGD
 from training.attacks.attack import Attack
 from training.attacks.ball import Ball, Norm
-from training.attacks.carlini_wagner import CarliniWagner
-from training.attacks.ddn import DDN
-from training.attacks.deep_fool import DeepFool
 from training.attacks.pgd import PGD
+from training.attacks.suites import suite
 
 _BATCH = 20
+
+_OF_APGD = {"steps": (0, 25, 50, 100, 200)}
+_VALUES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "pgd": {"steps": (0, 10, 30, 50, 100, 200, 500), "restarts": (5, 10, 15, 20, 50)},
+    "deepfool": {"steps": (0, 5, 10, 25, 50, 100, 200)},
+    "ddn": {"steps": (0, 10, 20, 40, 80, 160, 320)},
+    "cw": {"steps": (0, 25, 50, 100, 200), "searches": (1, 3, 5, 7, 9)},
+    "noise": {"samples": (0, 5, 10, 20, 40)},
+    "apgd-ce": _OF_APGD,
+    "apgd-t": _OF_APGD,
+    "encoder": _OF_APGD,
+    "unrolled": {"steps": (0, 12, 25, 50, 100)},
+    "rival": {"rounds": (0, 1, 3, 6, 12)},
+    "square": {"queries": (0, 1250, 2500, 5000, 10_000)},
+    "hop-skip-jump": {"steps": (0, 5, 10, 20, 40)},
+    "boundary": {"steps": (0, 6250, 25_000, 100_000)},
+    "estimated-pgd": {"steps": (0, 12, 25, 50, 100)},
+}
 
 
 @dataclass(frozen=True)
@@ -34,33 +50,24 @@ class Sweep:
     attack: Callable[[int], Attack]
 
 
-def sweeps(*, restarts: int, seed: int) -> dict[str, Sweep]:
-    """What can be varied, by name: the other settings are the paper's, but for PGD's `restarts` while steps vary."""
+def sweeps(*, pool: Tensor, restarts: int, seed: int) -> dict[str, Sweep]:
+    """What can be varied, by name: ATTACK-NORM-SETTING, of every attack that robustness is measured with.
 
-    def pgd_steps(norm: Norm) -> Sweep:
-        values = (0, 10, 30, 50, 100, 200, 500)
-        return Sweep(norm, values, lambda steps: PGD(steps=steps, restarts=restarts, seed=seed))
-
-    def deep_fool(norm: Norm) -> Sweep:
-        return Sweep(norm, (0, 5, 10, 25, 50, 100, 200), lambda steps: DeepFool(steps=steps))
-
-    def apgd(norm: Norm) -> Sweep:
-        return Sweep(norm, (0, 25, 50, 100, 200), lambda steps: APGD(loss="ce", steps=steps, seed=seed))
-
+    Args:
+        pool: (P, C, H, W) float32 in [0, 1], images for those to start from that walk along the boundary.
+        restarts: PGD's, at least 1, while its steps vary.
+        seed: of what is random in attacks.
+    """
     return {
-        "pgd-linf-steps": pgd_steps("linf"),
-        "pgd-linf-restarts": Sweep(
-            "linf", (5, 10, 15, 20, 50), lambda count: PGD(steps=100, restarts=count, seed=seed)
-        ),
-        "pgd-l2-steps": pgd_steps("l2"),
-        "ddn-l2-steps": Sweep("l2", (0, 10, 20, 40, 80, 160, 320), lambda steps: DDN(steps=steps, seed=seed)),
-        "cw-l2-steps": Sweep("l2", (0, 25, 50, 100, 200), lambda steps: CarliniWagner(searches=5, steps=steps)),
-        "cw-l2-searches": Sweep("l2", (1, 3, 5, 7, 9), lambda count: CarliniWagner(searches=count, steps=100)),
-        "deepfool-linf-steps": deep_fool("linf"),
-        "deepfool-l2-steps": deep_fool("l2"),
-        "apgd-linf-steps": apgd("linf"),
-        "apgd-l2-steps": apgd("l2"),
+        f"{one.name}-{setting}": Sweep(one.norm, values, _varied(one.attack, setting))
+        for one in suite("all", pool=pool, seed=seed, restarts=restarts)
+        for setting, values in _VALUES[one.name.removesuffix(f"-{one.norm}")].items()
     }
+
+
+def _varied(attack: Any, setting: str) -> Callable[[int], Attack]:
+    """The same attack by the value of one of its fields."""
+    return lambda value: replace(attack, **{setting: value})
 
 
 def expectation(*, restarts: int, seed: int) -> Sweep:

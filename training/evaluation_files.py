@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from model_store import AccuracyEvaluation, CertifiedAt, CertifiedEvaluation, Evaluation, RobustnessEvaluation
-from training.attacks.ball import Norm
-from training.reports.report_file import NORMS, RobustnessReport
+from training.attacks.ball import NORMS, Norm
+from training.reports.report_file import RobustnessReport
 
 _ANSWERING = ("served", "attacked", "candidates")
 

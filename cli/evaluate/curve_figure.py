@@ -5,11 +5,11 @@ from pathlib import Path
 
 from cli.figure import ACCENT, INK, PALE
 from cli.sheet import GRID, Sheet, text_width, ticks_between
-from training.attacks.ball import Norm
+from training.attacks.ball import NORMS, Norm
 from training.reports.columns import epsilon_of
 from training.reports.markdown import epsilon_text, title_of
 from training.reports.proportion import Proportion
-from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.report_file import RobustnessReport
 from training.reports.rows import NORM_TITLES
 
 _PANEL, _HEIGHT, _LEFT, _BETWEEN, _RIGHT, _BOTTOM = 360, 250, 64, 66, 24, 62

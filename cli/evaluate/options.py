@@ -11,11 +11,15 @@ from model_store.manifest import PROTOTYPES_FILE, WEIGHTS_FILE
 from training.datasets import Split
 
 Model = Annotated[str, typer.Option(help="The model's name, with @version or @alias if wanted.")]
+Attacked = Annotated[
+    str, typer.Option(help="A run folder, or a published model's name, with @version or @alias if wanted.")
+]
 Data = Annotated[Path, typer.Option(help="The data that it was trained on: a folder or a prepared file.")]
 SplitName = Annotated[
     Literal["test", "validation"], typer.Option("--split", help="Choose settings on validation; measure on test.")
 ]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: one a core].")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from cli.evaluate.attacked_figure import PictureRow, draw_attacked
 from cli.evaluate.curve_figure import draw_curves
+from training.attacks.ball import NORMS
 from training.reports.markdown import epsilon_text, title_of
 from training.reports.pictures import AttackedImages, Pictures
-from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.report_file import RobustnessReport
 from training.reports.robustbench import THREAT_MODELS, robustbench_entry
 from training.reports.rows import NORM_TITLES
 

@@ -11,32 +11,28 @@ from rich import progress as rich_progress
 from rich.table import Table
 
 from cli.console import fail, print_json, progress_bar, stdout
-from cli.evaluate.options import Device, Json, SplitName
+from cli.evaluate.options import Attacked, Data, Device, Json, SplitName, Threads
 from cli.options import BUNDLED_STORE, Store
 from eabs.cores import physical_cores
 from eabs.processor import processor_name
 from eabs.settings import Effort, Solver
 from model_store import ModelStoreError
 from training import checkpoint_file
-from training.datasets import Dataset, DatasetError, to_unit_range
+from training.datasets import DatasetError
 from training.run_folder import RunError
 
 if TYPE_CHECKING:
     from training.attacks.suites import NamedAttack
     from training.robustness.evaluation import Progress
 
-_POOL = 200  # training images that an attack may start from
 _REPORT, _IMAGES = "report.json", "attacked.safetensors"
 
 Suite = Literal["paper", "gradient-free", "beyond", "all", "quick"]
 
 
 def robustness(
-    model: Annotated[
-        str,
-        typer.Option(help="A run folder, or a published model's name, with @version or @alias if wanted."),
-    ],
-    data: Annotated[Path, typer.Option(help="The data that it was trained on: a folder or a prepared file.")],
+    model: Attacked,
+    data: Data,
     out: Annotated[Path, typer.Option(help="Folder for the report; an interrupted run in it is resumed.")],
     attacks: Annotated[Suite, typer.Option(help="The suite: paper, gradient-free, beyond, all or quick.")] = "paper",
     store: Store = BUNDLED_STORE,
@@ -77,7 +73,7 @@ def robustness(
     ] = False,
     batch: Annotated[int, typer.Option(min=1, help="Images attacked at once, and kept at once.")] = 20,
     device: Device = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: one a core].")] = None,
+    threads: Threads = None,
     as_json: Json = False,
 ) -> None:
     """Attack samples of a split and count what still gets its right answer; the same command resumes."""
@@ -88,7 +84,7 @@ def robustness(
     from training.robustness.plan import Plan, paper_epsilons  # noqa: PLC0415
     from training.robustness.records import Records, RecordsError, write_text  # noqa: PLC0415
     from training.robustness.report import attacked_images, report_of  # noqa: PLC0415
-    from training.robustness.samples import draw_samples  # noqa: PLC0415
+    from training.robustness.samples import draw_pool, draw_samples  # noqa: PLC0415
 
     threads = threads or physical_cores()
     torch.set_num_threads(threads)
@@ -100,7 +96,7 @@ def robustness(
             raise ValueError(f"dataset: expected {subject.dataset}, which {model} classifies, got {dataset}")
         known = subject.origin.load(data)
         chosen = draw_samples(subject.origin.split(known, split), samples, seed)
-        pool = _pool(known, seed, subject.device)
+        pool = draw_pool(known.train, seed).to(subject.device)
         bounds = paper_epsilons(known.like)
         bounds |= {"linf": bounds["linf"] if linf is None else linf, "l2": bounds["l2"] if l2 is None else l2}
 
@@ -146,12 +142,6 @@ def _chosen(attacks: Sequence["NamedAttack"], only: list[str] | None) -> list["N
     if unknown := set(only or ()).difference(names):
         raise ValueError(f"only: expected {', '.join(names)}, got {', '.join(sorted(unknown))}")
     return [attack for attack in attacks if only is None or attack.name in only]
-
-
-def _pool(dataset: Dataset, seed: int, device: torch.device) -> torch.Tensor:
-    """Training images, which are nobody's samples."""
-    order = torch.randperm(len(dataset.train), generator=torch.Generator().manual_seed(seed))
-    return to_unit_range(dataset.train.images[order[:_POOL]]).to(device)
 
 
 def _machine(device: torch.device, threads: int) -> dict[str, Any]:

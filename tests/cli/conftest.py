@@ -1,7 +1,7 @@
 """A store with one small random model, and a way to run the command."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,9 @@ from cli.main import app
 from eabs.networks import EABS
 from model_store import ArchitectureSpec, Calibration, ManifestDraft, ModelStore, Preprocessing, TrainingData
 from tests.small_architectures import SMALL_GREY
+from training.datasets import load_dataset
+from training.discriminative.recipe import cnn_recipe
+from training.discriminative.trainer import DiscriminativeTrainer
 
 
 @dataclass(frozen=True)
@@ -53,3 +56,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     ModelStore(root).publish(EABS(SMALL_GREY), draft, aliases=("production",))
     return root
+
+
+@pytest.fixture(scope="session")
+def network(mnist_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a CNN on the 180 digits."""
+    path = tmp_path_factory.mktemp("runs") / "plain"
+    recipe = replace(cnn_recipe("quick", "mnist"), epochs=6, batch=27)
+    DiscriminativeTrainer(load_dataset("mnist", mnist_folder), recipe, path, device=torch.device("cpu")).run()
+    return path

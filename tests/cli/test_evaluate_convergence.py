@@ -8,9 +8,9 @@ from tests.cli.conftest import Eabs
 
 @pytest.fixture
 def convergence(eabs: Eabs, store: Path, mnist_folder: Path) -> Eabs:
-    def run(*arguments: object) -> object:
+    def run(*arguments: object, model: object = "mnist") -> object:
         return eabs(
-            "evaluate", "convergence", "--model", "mnist", "--data", mnist_folder, "--store", store, "--samples", 3,
+            "evaluate", "convergence", "--model", model, "--data", mnist_folder, "--store", store, "--samples", 3,
             *arguments,
         )  # fmt: skip
 
@@ -26,6 +26,20 @@ def test_every_value_has_a_point(convergence: Eabs) -> None:
     assert found["points"][1]["accuracy"] <= found["points"][0]["accuracy"]
 
 
+def test_a_run_is_measured_like_what_is_published(convergence: Eabs, network: Path) -> None:
+    outcome = convergence("--vary", "square-linf-queries", "--value", 0, "--value", 40, "--json", model=network)
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert (found["model"]["name"], found["model"]["kind"], found["model"]["served"]) == ("plain", "cnn", "the network")
+    assert [point["value"] for point in found["points"]] == [0, 40]
+
+
+def test_the_noise_of_the_papers_inference_is_expected_over_samples(convergence: Eabs) -> None:
+    outcome = convergence("--vary", "pgd-linf-eot", "--value", 1, "--restarts", 1, "--samples", 1, "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["model"]["served"] == "latent inference, adam"
+
+
 def test_a_table_names_what_varies(convergence: Eabs) -> None:
     outcome = convergence("--vary", "deepfool-l2-steps", "--value", 0, "--epsilon", 0.5)
     assert outcome.code == 0, outcome.err
@@ -36,6 +50,8 @@ def test_a_table_names_what_varies(convergence: Eabs) -> None:
     ("arguments", "complaint"),
     [
         (("--vary", "pgd-steps"), "pgd-linf-steps"),
+        (("--vary", "pgd-linf-steps", "--samples", 1000), "samples"),
+        (("--vary", "pgd-linf-eot", "--effort", "brief"), "effort"),
         (("--vary", "pgd-l2-steps", "--epsilon", 0), "epsilon"),
         (("--vary", "pgd-linf-eot", "--value", 0), "at least 1 sample"),
     ],
@@ -46,3 +62,9 @@ def test_what_cannot_be_measured_is_a_usage_error(
     outcome = convergence(*arguments)
     assert outcome.code == 2
     assert complaint in outcome.err
+
+
+def test_a_network_has_no_noise_to_expect(convergence: Eabs, network: Path) -> None:
+    outcome = convergence("--vary", "pgd-linf-eot", model=network)
+    assert outcome.code == 2
+    assert "solver: expected none" in outcome.err

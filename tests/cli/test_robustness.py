@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,8 @@ import torch
 from tests.cli.conftest import Eabs
 from tests.few_candidates import publish_with_few_candidates
 from training import checkpoint_file
-from training.datasets import load_dataset
-from training.discriminative.recipe import cnn_recipe
-from training.discriminative.trainer import DiscriminativeTrainer
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def network(mnist_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of a CNN on the 180 digits."""
-    path = tmp_path_factory.mktemp("runs") / "plain"
-    recipe = replace(cnn_recipe("quick", "mnist"), epochs=6, batch=27)
-    DiscriminativeTrainer(load_dataset("mnist", mnist_folder), recipe, path, device=torch.device("cpu")).run()
-    return path
 
 
 @pytest.fixture

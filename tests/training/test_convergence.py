@@ -1,11 +1,16 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from tests.training.conftest import Trained
+from training.attacks.suites import suite
 from training.convergence import expectation, measure_convergence, sweeps
 
-SWEEPS = sweeps(restarts=1, seed=0)
+POOL = torch.zeros(1, 1, 28, 28)
+SWEEPS = sweeps(pool=POOL, restarts=1, seed=0)
+BY_GRADIENTS = ("pgd", "deepfool", "ddn", "cw", "apgd", "encoder", "unrolled")
 
 
 def predictions(digits: Trained, images: Tensor) -> Tensor:
@@ -27,7 +32,7 @@ def points(digits: Trained, name: str, values: tuple[int, ...], epsilon: float, 
     return [point.accuracy for point in found]
 
 
-@pytest.mark.parametrize("name", [name for name in SWEEPS if name.endswith("steps")])
+@pytest.mark.parametrize("name", [name for name in SWEEPS if name.startswith(BY_GRADIENTS) and name.endswith("steps")])
 def test_without_a_step_accuracy_is_clean_and_with_many_it_has_fallen(digits: Trained, name: str) -> None:
     epsilon = 0.3 if SWEEPS[name].norm == "linf" else 3.0
     clean, attacked = points(digits, name, (0, 60), epsilon, digits.labels)
@@ -45,6 +50,18 @@ def test_values_are_those_of_the_papers_tables() -> None:
     assert SWEEPS["pgd-linf-steps"].values == (0, 10, 30, 50, 100, 200, 500)
     assert SWEEPS["pgd-linf-restarts"].values == (5, 10, 15, 20, 50)
     assert expectation(restarts=5, seed=0).values == (1, 2, 3, 5, 10)
+
+
+def test_every_attack_is_varied_in_one_setting_and_is_else_the_one_that_is_measured_with() -> None:
+    measured = {one.name: one for one in suite("all", pool=POOL, seed=0, restarts=1)}
+    varied = {name.rpartition("-")[0] for name in SWEEPS}
+    assert varied == set(measured)
+    for name, sweep in SWEEPS.items():
+        attack, _, setting = name.rpartition("-")
+        made: Any = sweep.attack(7)
+        found = {one: getattr(made, one) for one in measured[attack].settings}
+        assert sweep.norm == measured[attack].norm
+        assert found == {**measured[attack].settings, setting: 7}
 
 
 def test_what_the_attack_sees_may_depend_on_the_value(digits: Trained) -> None:

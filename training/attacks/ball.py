@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 Norm = Literal["linf", "l2"]
+NORMS: tuple[Norm, ...] = ("linf", "l2")
 
 _TRIES = 40
 _ROUNDS = 6

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from training.attacks.apgd import APGD
 from training.attacks.attack import Attack
-from training.attacks.ball import Norm
+from training.attacks.ball import NORMS, Norm
 from training.attacks.boundary import Boundary
 from training.attacks.carlini_wagner import CarliniWagner
 from training.attacks.ddn import DDN
@@ -22,8 +22,6 @@ from training.attacks.square import Square
 from training.attacks.surrogates import Encoder, Unrolled
 
 SuiteName = Literal["paper", "gradient-free", "beyond", "all", "quick"]
-
-_NORMS: tuple[Norm, ...] = ("linf", "l2")
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def suite(name: SuiteName, *, pool: Tensor, seed: int, restarts: int | None = No
 
 def _paper(pool: Tensor, seed: int, restarts: int | None) -> Iterator[NamedAttack]:
     restarts = restarts or (5 if pool.shape[1] == 1 else 20)
-    for norm in _NORMS:
+    for norm in NORMS:
         yield _named("pgd", norm, PGD(steps=80, restarts=restarts, seed=seed))
         if norm == "l2":
             yield _named("ddn", norm, DDN(steps=80, seed=seed))
@@ -87,7 +85,7 @@ def _gradient_free(pool: Tensor, seed: int) -> Iterator[NamedAttack]:
 
 
 def _beyond(pool: Tensor, seed: int) -> Iterator[NamedAttack]:
-    for norm in _NORMS:
+    for norm in NORMS:
         yield _named("rival", norm, Rival())
         yield _named("apgd-ce", norm, APGD(loss="ce", steps=100, seed=seed))
         yield _named("apgd-t", norm, APGD(loss="targeted", steps=100, seed=seed))
@@ -98,7 +96,7 @@ def _beyond(pool: Tensor, seed: int) -> Iterator[NamedAttack]:
 
 
 def _quick(seed: int) -> Iterator[NamedAttack]:
-    for norm in _NORMS:
+    for norm in NORMS:
         yield _named("pgd", norm, PGD(steps=10, restarts=1, seed=seed))
         if norm == "l2":
             yield _named("ddn", norm, DDN(steps=10, seed=seed))

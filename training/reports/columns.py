@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from training.attacks.ball import Norm
-from training.reports.report_file import NORMS, ReportError, RobustnessReport
+from training.attacks.ball import NORMS, Norm
+from training.reports.report_file import ReportError, RobustnessReport
 
 HEADINGS = {
     "cnn": "CNN",

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from training.attacks.ball import NORMS
 from training.reports.paper_figures import PaperFigure, paper_figure
 from training.reports.proportion import Proportion, difference_interval
-from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.report_file import RobustnessReport
 from training.reports.rows import CLEAN, Row, rows_of
 
 POINTS = 3.0

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from training.attacks.ball import Norm
+from training.attacks.ball import NORMS, Norm
 from training.reports.columns import epsilon_of
 from training.reports.gaps import POINTS, Gap, gaps
 from training.reports.mcnemar import ALPHA
 from training.reports.pairs import PairTest, compare_pairs
 from training.reports.paper_figures import IMAGES, TABLES, paper_figure
 from training.reports.proportion import Proportion
-from training.reports.report_file import NORMS, AttackOutcome, RobustnessReport
+from training.reports.report_file import AttackOutcome, RobustnessReport
 from training.reports.rows import CLEAN, NORM_TITLES, WORST, Row, rows_of
 
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "supertraffic10": "SuperTraffic-10", "svhn": "SVHN"}

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
+from training.attacks.ball import NORMS
 from training.reports.mcnemar import ALPHA, McNemar, holm, mcnemar
-from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.report_file import RobustnessReport
 from training.reports.rows import CLEAN, PAPER_ATTACKS, PAPER_ROWS, WORST_OF_NORM
 
 

@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from training.attacks.ball import Norm
+from training.attacks.ball import NORMS, Norm
 from training.reports.proportion import Proportion
-from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.report_file import RobustnessReport
 from training.reports.rows import CLEAN, PAPER_ROWS, Row
 
 IMAGES = 1000

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
 
-from training.attacks.ball import Norm
+from training.attacks.ball import NORMS, Norm
 
-NORMS: tuple[Norm, ...] = ("linf", "l2")
 _OF_EVERY_IMAGE = ("robust", "predictions", "distances")
 
 Bools = NDArray[np.bool_]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.attacks.ball import Norm
+from training.attacks.ball import NORMS, Norm
 from training.reports.proportion import Proportion
-from training.reports.report_file import NORMS, Bools, RobustnessReport
+from training.reports.report_file import Bools, RobustnessReport
 
 NORM_TITLES: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
 

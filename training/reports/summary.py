@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from training.attacks.ball import NORMS
 from training.reports.columns import epsilon_of
 from training.reports.gaps import Gap, gaps
 from training.reports.pairs import PairTest, compare_pairs
 from training.reports.paper_figures import paper_figure
-from training.reports.report_file import NORMS, RobustnessReport
+from training.reports.report_file import RobustnessReport
 from training.reports.rows import CLEAN, WORST, Row, rows_of
 
 

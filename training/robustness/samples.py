@@ -8,6 +8,8 @@ from torch import Tensor
 
 from training.datasets import Split, to_unit_range
 
+_POOL = 200
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -44,3 +46,8 @@ def draw_samples(split: Split, count: int, seed: int) -> Samples:
     indices = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))[:count]
     chosen = split.subset(indices)
     return Samples(indices, chosen.images, chosen.labels)
+
+
+def draw_pool(train: Split, seed: int) -> Tensor:
+    """Training images (P, C, H, W) in [0, 1] for attacks to start from: nobody's samples, 200 or all of them."""
+    return draw_samples(train, min(_POOL, len(train)), seed).unit_range()

@@ -1,13 +1,9 @@
-from typing import get_args
-
 import pytest
 import torch
 from torch import Tensor
 
 from tests.training.attacks.toy_bank import toy_images
-from training.attacks.ball import Ball, Norm
-
-NORMS: tuple[Norm, ...] = get_args(Norm)
+from training.attacks.ball import NORMS, Ball, Norm
 
 
 def noise(images: Tensor) -> Tensor:

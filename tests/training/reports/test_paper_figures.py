@@ -1,8 +1,8 @@
 import pytest
 
 from tests.training.reports.documents import a_report
+from training.attacks.ball import NORMS
 from training.reports.paper_figures import TABLES, PaperFigure, paper_figure
-from training.reports.report_file import NORMS
 from training.reports.rows import CLEAN, PAPER_ROWS, WORST_OF_NORM, Row, further_rows
 
 ALL = {norm: PAPER_ROWS[norm][-1] for norm in NORMS}

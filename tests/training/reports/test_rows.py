@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.reports.documents import a_report, outcomes
-from training.reports.report_file import NORMS
+from training.attacks.ball import NORMS
 from training.reports.rows import CLEAN, PAPER_ATTACKS, PAPER_ROWS, WORST, WORST_OF_NORM, rows_of
 
 LINF = {"pgd-linf": "101100", "deepfool-linf": "011110", "noise-linf": "111111"}
