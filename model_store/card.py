@@ -10,6 +10,8 @@ from model_store.manifest import Manifest
 _QUANTILE = 1.959964  # of the standard normal distribution, at 97.5 %
 _MODES: Final = {"L": "grey", "RGB": "colour"}
 _NORMS: Final = {"linf": "Linf", "l2": "L2"}
+_PARENT: Final = "parent."
+_DIGITS: Final = len("sha256:") + 8
 
 _LIMITS = """\
 - **Robust accuracy is an upper bound.** It counts the images that these attacks could not break; a stronger attack may
@@ -38,7 +40,7 @@ there. It is meant for research into robust classification, and for services who
 says that it is fit where a wrong answer does harm.
 """,
         _data(manifest),
-        "## Recipe\n" + _table(("hyperparameter", "value"), sorted(manifest.training_recipe.items())) + _bank(manifest),
+        "## Recipe\n" + _recipe(manifest.training_recipe) + _bank(manifest),
         _measured(manifest),
         "## Limits\n" + _LIMITS,
         _identity(manifest, digest),
@@ -72,6 +74,34 @@ def _data(manifest: Manifest) -> str:
 - to cite: {data.citation or "not recorded"}
 
 """ + _digests(data.sources)
+
+
+def _recipe(recipe: Mapping[str, object]) -> str:
+    """What all runs share, and what they do not; `parent.` before a key is for the run that this one started from."""
+    runs: list[dict[str, object]] = []
+    for key, value in recipe.items():
+        name = key
+        while name.startswith(_PARENT):
+            name = name.removeprefix(_PARENT)
+        ago = (len(key) - len(name)) // len(_PARENT)
+        runs += [{} for _ in range(ago + 1 - len(runs))]
+        runs[ago][name] = value
+    runs.reverse()
+    names = sorted({name for run in runs for name in run})
+    shared = [name for name in names if len({str(run.get(name)) for run in runs}) == 1]
+    text = _table(("hyperparameter", "value"), ((name, runs[0][name]) for name in shared))
+    if len(runs) <= 1:
+        return text
+    rows = ((name, *(_brief(run.get(name, "")) for run in runs)) for name in names if name not in shared)
+    return (
+        f"Trained in {len(runs)} runs, each from the weights of the one before. In each of them:\n\n{text}\n"
+        "Run by run:\n\n" + _table(("hyperparameter", *(str(1 + one) for one in range(len(runs)))), rows)
+    )
+
+
+def _brief(value: object) -> object:
+    """A digest by its first digits: the manifest has the others."""
+    return f"`{value[:_DIGITS]}`..." if isinstance(value, str) and value.startswith("sha256:") else value
 
 
 def _bank(manifest: Manifest) -> str:

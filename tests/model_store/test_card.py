@@ -86,3 +86,25 @@ def test_a_name_cannot_break_a_table() -> None:
     text = card(training_data=TrainingData(dataset="shapes", splits={}, sources=sources))
 
     assert f"| a\\|b c.bin | `sha256:{'0' * 64}` |\n" in text
+
+
+def test_runs_that_started_from_one_another_are_told_apart_from_the_first_to_the_last() -> None:
+    recipe = {
+        "epochs": 2, "seed": 7, "steps": 10,
+        "parent.epochs": 5, "parent.seed": 7, "parent.weights": WEIGHTS,
+        "parent.parent.epochs": 30, "parent.parent.seed": 7, "parent.parent.weights": DIGEST,
+    }  # fmt: skip
+    text = card(training_recipe=recipe)
+
+    assert "Trained in 3 runs" in text
+    assert row(text, "seed") == ["seed", "7"]
+    assert row(text, "epochs") == ["epochs", "30", "5", "2"]
+    assert row(text, "steps") == ["steps", "", "", "10"]
+    assert row(text, "weights") == ["weights", "`sha256:dddddddd`...", "`sha256:aaaaaaaa`...", ""]
+
+
+def test_a_single_run_has_a_value_for_each_hyperparameter() -> None:
+    text = card(training_recipe={"epochs": 2, "seed": 7})
+
+    assert row(text, "epochs") == ["epochs", "2"]
+    assert "runs, each" not in text
