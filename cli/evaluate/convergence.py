@@ -12,7 +12,7 @@ from cli.console import fail, print_json, progress_bar, stdout
 from cli.evaluate.options import Attacked, Data, Device, Json, SplitName, Threads
 from cli.options import BUNDLED_STORE, Store
 from eabs.cores import physical_cores
-from eabs.settings import Effort
+from eabs.settings import AdamSettings, Effort
 from model_store import ModelStoreError
 from training.datasets import DatasetError
 from training.run_folder import RunError
@@ -51,6 +51,7 @@ def convergence(
 ) -> None:
     """Measure accuracy under an attack at several values of one of its settings (the paper's Tables 6 to 8)."""
     # They import Foolbox, which no other command should wait for.
+    from training.attacks.classifiers import LatentLogits, expected_latent_logits  # noqa: PLC0415
     from training.convergence import expectation, measure_convergence, sweeps  # noqa: PLC0415
     from training.robustness.loading import Asked, load_subject  # noqa: PLC0415
     from training.robustness.plan import paper_epsilons  # noqa: PLC0415
@@ -62,9 +63,9 @@ def convergence(
         fail("value: expected at least 1 sample, got 0", usage=True)
     threads = threads or physical_cores()
     torch.set_num_threads(threads)
-    load = partial(load_subject, model, store=store, device=torch.device(device), threads=threads)
     try:
-        subject = load(asked=Asked("adam" if vary == _EOT else "quasi-newton", effort))
+        asked = Asked("adam" if vary == _EOT else "quasi-newton", effort)
+        subject = load_subject(model, store=store, asked=asked, device=torch.device(device), threads=threads)
         known = subject.origin.load(data)
         drawn = draw_samples(subject.origin.split(known, split), samples, seed)
     except (ModelStoreError, RunError, DatasetError, ValueError) as error:
@@ -79,7 +80,10 @@ def convergence(
 
     def logits(value: int) -> torch.nn.Module:
         # Attacks see what answers, but for its noise where it is random.
-        return load(asked=Asked("adam", expectation=value)).logits if vary == _EOT else subject.logits
+        seen = subject.logits
+        if vary == _EOT and isinstance(seen, LatentLogits) and isinstance(seen.settings, AdamSettings):
+            return expected_latent_logits(seen.inference, seen.settings, samples=value, seed=seen.inference.seed)
+        return seen
 
     def predict(batch: torch.Tensor) -> torch.Tensor:
         return subject.predict(batch).to(batch.device)
