@@ -5,7 +5,7 @@ way, would take other steps than a run that was meant to be short.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,6 +65,11 @@ def sweeps(*, pool: Tensor, restarts: int, seed: int) -> dict[str, Sweep]:
     }
 
 
+def settings_varied() -> list[str]:
+    """The names of all `sweeps`, sorted."""
+    return sorted(sweeps(pool=torch.zeros(0, 1, 1, 1), restarts=1, seed=0))
+
+
 def _varied(attack: Any, setting: str) -> Callable[[int], Attack]:
     """The same attack by the value of one of its fields."""
     return lambda value: replace(attack, **{setting: value})
@@ -94,8 +99,8 @@ def measure_convergence(
     epsilon: float,
     *,
     advance: Callable[[int], None] = lambda _: None,
-) -> list[Point]:
-    """One point for each value.
+) -> Iterator[Point]:
+    """One point for each value, each as soon as it is known: many steps take long, and few tell something already.
 
     Args:
         sweep: what is run.
@@ -116,7 +121,6 @@ def measure_convergence(
         raise ValueError(f"values: expected none below 0, got {min(values)}")
     right = torch.cat([predict(batch) for batch in images.split(_BATCH)]) == labels
     originals, targets = images[right], labels[right]
-    points = []
     for value in values:
         began, kept = time.perf_counter(), len(originals)
         if value > 0:
@@ -128,5 +132,4 @@ def measure_convergence(
                 advance(len(batch))
         else:
             advance(len(originals))
-        points.append(Point(value, kept / len(images), time.perf_counter() - began))
-    return points
+        yield Point(value, kept / len(images), time.perf_counter() - began)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.table import Table
 
 from cli.console import fail, print_json, progress_bar, stdout
 from cli.evaluate.options import Attacked, Data, Device, Json, SplitName, Threads
@@ -52,7 +51,7 @@ def convergence(
     """Measure accuracy under an attack at several values of one of its settings (the paper's Tables 6 to 8)."""
     # They import Foolbox, which no other command should wait for.
     from training.attacks.classifiers import LatentLogits, expected_latent_logits  # noqa: PLC0415
-    from training.convergence import expectation, measure_convergence, sweeps  # noqa: PLC0415
+    from training.convergence import expectation, measure_convergence, settings_varied, sweeps  # noqa: PLC0415
     from training.robustness.loading import Asked, load_subject  # noqa: PLC0415
     from training.robustness.plan import paper_epsilons  # noqa: PLC0415
     from training.robustness.samples import draw_pool, draw_samples  # noqa: PLC0415
@@ -61,6 +60,8 @@ def convergence(
         fail(f"epsilon: expected a number above 0, got {epsilon}", usage=True)
     if vary == _EOT and value and 0 in value:
         fail("value: expected at least 1 sample, got 0", usage=True)
+    if vary not in (names := [*settings_varied(), _EOT]):
+        fail(f"vary: expected {', '.join(sorted(names))}, got {vary}", usage=True)
     threads = threads or physical_cores()
     torch.set_num_threads(threads)
     try:
@@ -72,8 +73,6 @@ def convergence(
         fail(str(error), usage=True)
     pool = draw_pool(known.train, seed).to(subject.device)
     choices = sweeps(pool=pool, restarts=restarts, seed=seed) | {_EOT: expectation(restarts=restarts, seed=seed)}
-    if vary not in choices:
-        fail(f"vary: expected {', '.join(sorted(choices))}, got {vary}", usage=True)
     sweep = choices[vary]
     values = tuple(value or sweep.values)
     bound = paper_epsilons(known.like)[sweep.norm] if epsilon is None else epsilon
@@ -88,12 +87,19 @@ def convergence(
     def predict(batch: torch.Tensor) -> torch.Tensor:
         return subject.predict(batch).to(batch.device)
 
+    if not as_json:
+        stdout.print(f"{vary}, epsilon {bound:g}, {len(drawn)} {split} images, seed {seed}", highlight=False)
+        stdout.print(f"{vary.rsplit('-', 1)[1]:>8}  accuracy  seconds")
+    points = []
     with progress_bar() as bar:
         task = bar.add_task(vary, total=len(values) * len(drawn), note="")
-        points = measure_convergence(
+        for point in measure_convergence(
             sweep, values, logits, predict, drawn.unit_range().to(subject.device), drawn.labels.to(subject.device),
             bound, advance=partial(bar.advance, task),
-        )  # fmt: skip
+        ):  # fmt: skip
+            points.append(point)
+            if not as_json:
+                stdout.print(f"{point.value:>8}  {point.accuracy:>8.1%}  {point.seconds:>7.0f}", highlight=False)
     if as_json:
         print_json(
             {
@@ -108,9 +114,3 @@ def convergence(
                 "points": [asdict(point) for point in points],
             }
         )
-        return
-    stdout.print(f"{vary}, epsilon {bound:g}, {len(drawn)} {split} images, seed {seed}", highlight=False)
-    table = Table(vary.rsplit("-", 1)[1], "accuracy", "seconds")
-    for point in points:
-        table.add_row(str(point.value), f"{point.accuracy:.1%}", f"{point.seconds:.0f}")
-    stdout.print(table)

@@ -41,15 +41,18 @@ def test_the_noise_of_the_papers_inference_is_expected_over_samples(convergence:
 
 
 def test_a_table_names_what_varies(convergence: Eabs) -> None:
-    outcome = convergence("--vary", "deepfool-l2-steps", "--value", 0, "--epsilon", 0.5)
+    outcome = convergence("--vary", "deepfool-l2-steps", "--value", 0, "--value", 1, "--epsilon", 0.5)
     assert outcome.code == 0, outcome.err
-    assert "deepfool-l2-steps, epsilon 0.5, 3 test images" in outcome.out
+    first, head, *rows = outcome.out.splitlines()
+    assert first == "deepfool-l2-steps, epsilon 0.5, 3 test images, seed 0"
+    assert head.split() == ["steps", "accuracy", "seconds"]
+    assert [row.split()[0] for row in rows] == ["0", "1"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("--vary", "pgd-steps"), "pgd-linf-steps"),
+        (("--vary", "pgd-steps", "--samples", 1000), "pgd-linf-steps"),
         (("--vary", "pgd-linf-steps", "--samples", 1000), "samples"),
         (("--vary", "pgd-linf-eot", "--effort", "brief"), "effort"),
         (("--vary", "pgd-l2-steps", "--epsilon", 0), "epsilon"),

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from tests.training.conftest import Trained
 from training.attacks.suites import suite
-from training.convergence import expectation, measure_convergence, sweeps
+from training.convergence import expectation, measure_convergence, settings_varied, sweeps
 
 POOL = torch.zeros(1, 1, 28, 28)
 SWEEPS = sweeps(pool=POOL, restarts=1, seed=0)
@@ -19,14 +19,16 @@ def predictions(digits: Trained, images: Tensor) -> Tensor:
 
 
 def points(digits: Trained, name: str, values: tuple[int, ...], epsilon: float, labels: Tensor) -> list[float]:
-    found = measure_convergence(
-        SWEEPS[name],
-        values,
-        lambda _: digits.classifier,
-        lambda images: predictions(digits, images),
-        digits.images,
-        labels,
-        epsilon,
+    found = list(
+        measure_convergence(
+            SWEEPS[name],
+            values,
+            lambda _: digits.classifier,
+            lambda images: predictions(digits, images),
+            digits.images,
+            labels,
+            epsilon,
+        )
     )
     assert [point.value for point in found] == list(values)
     return [point.accuracy for point in found]
@@ -52,6 +54,10 @@ def test_values_are_those_of_the_papers_tables() -> None:
     assert expectation(restarts=5, seed=0).values == (1, 2, 3, 5, 10)
 
 
+def test_what_can_be_varied_is_known_without_data() -> None:
+    assert settings_varied() == sorted(SWEEPS)
+
+
 def test_every_attack_is_varied_in_one_setting_and_is_else_the_one_that_is_measured_with() -> None:
     measured = {one.name: one for one in suite("all", pool=POOL, seed=0, restarts=1)}
     varied = {name.rpartition("-")[0] for name in SWEEPS}
@@ -71,17 +77,20 @@ def test_what_the_attack_sees_may_depend_on_the_value(digits: Trained) -> None:
         asked.append(value)
         return digits.classifier
 
-    measure_convergence(
+    points = measure_convergence(
         SWEEPS["pgd-l2-steps"], (0, 1, 2), logits, lambda images: predictions(digits, images), digits.images,
         digits.labels, 0.1,
     )  # fmt: skip
+    assert [next(points).value, next(points).value] == [0, 1]
+    assert asked == [1]  # a point is known before the next value is tried
+    assert next(points).value == 2
     assert asked == [1, 2]
 
 
 @pytest.mark.parametrize(("count", "value", "complaint"), [(0, 1, "images"), (20, -1, "values")])
 def test_what_cannot_be_measured_is_refused(digits: Trained, count: int, value: int, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        measure_convergence(
+        next(measure_convergence(
             SWEEPS["pgd-l2-steps"], (value,), lambda _: digits.classifier, lambda images: predictions(digits, images),
             digits.images[:count], digits.labels[:count], 0.1,
-        )  # fmt: skip
+        ))  # fmt: skip
