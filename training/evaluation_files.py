@@ -5,6 +5,7 @@ is reduced to numbers of images.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +14,8 @@ from pydantic import BaseModel, Field
 
 from model_store import AccuracyEvaluation, CertifiedAt, CertifiedEvaluation, Evaluation, RobustnessEvaluation
 from training.attacks.ball import NORMS, Norm
-from training.reports.report_file import RobustnessReport
+from training.reports.merging import merged
+from training.reports.report_file import ReportError, RobustnessReport
 
 _ANSWERING = ("served", "attacked", "candidates")
 
@@ -40,14 +42,33 @@ class _Claim:
     found: str | None
 
 
-def read_evaluation(file: Path, measured: Measured) -> Evaluation:
-    """The JSON of `eabs evaluate accuracy|certified|robustness` as it stands in a manifest.
+def read_evaluations(files: Sequence[Path], measured: Measured) -> tuple[Evaluation, ...]:
+    """The JSON files of `eabs evaluate accuracy|certified|robustness` as they stand in a manifest.
+
+    Several reports of the same answers to the same images become one, whose worst case is that of all their attacks.
 
     Raises:
-        EvaluationError: it is none, or of another model than `measured`.
+        EvaluationError: one is none, or of another model than `measured`; or an attack is in two reports that become
+            one.
     """
+    evaluations: list[Evaluation] = []
+    reports: dict[str, list[RobustnessReport]] = {}
+    for file in files:
+        result = _read(file, measured)
+        if isinstance(result, RobustnessReport):
+            alike = (result.split, result.seed, result.indices, result.samples_digest, _answering(result))
+            reports.setdefault(repr(alike), []).append(result)
+        else:
+            evaluations.append(result)
     try:
-        evaluation, claims = _read(json.loads(file.read_text()), measured)
+        return (*evaluations, *(_robustness(merged(some)) for some in reports.values()))
+    except ReportError as error:
+        raise EvaluationError(str(error)) from error
+
+
+def _read(file: Path, measured: Measured) -> Evaluation | RobustnessReport:
+    try:
+        result, claims = _parse(json.loads(file.read_text()), measured)
     except (OSError, ValueError) as error:
         raise EvaluationError(
             f"{file}: expected the JSON of `eabs evaluate accuracy`, `certified` or `robustness`: {error}"
@@ -55,13 +76,18 @@ def read_evaluation(file: Path, measured: Measured) -> Evaluation:
     for claim in claims:
         if claim.found != claim.expected:
             raise EvaluationError(f"{file}: expected a result of the {claim.what} {claim.expected}, got {claim.found}")
-    return evaluation
+    return result
 
 
-def _read(raw: object, measured: Measured) -> tuple[Evaluation, list[_Claim]]:
+def _parse(raw: object, measured: Measured) -> tuple[Evaluation | RobustnessReport, list[_Claim]]:
     """By a key that no other result has."""
     if isinstance(raw, dict) and "attacks" in raw:
-        return _robustness(RobustnessReport.model_validate(raw), measured)
+        report = RobustnessReport.model_validate(raw)
+        _robustness(report)  # what cannot stand in a manifest is told with its file
+        return report, [
+            _Claim("data set", measured.dataset, report.dataset),
+            _Claim("weights", measured.weights, report.subject.identity.get("weights")),
+        ]
     if isinstance(raw, dict) and "certified" in raw:
         return _certified(_Certified.model_validate(raw), measured)
     return _accuracy(_Accuracy.model_validate(raw), measured)
@@ -123,13 +149,12 @@ def _certified(result: _Certified, measured: Measured) -> tuple[Evaluation, list
     return evaluation, claims
 
 
-def _robustness(report: RobustnessReport, measured: Measured) -> tuple[Evaluation, list[_Claim]]:
-    identity = report.subject.identity
-    evaluation = RobustnessEvaluation.model_validate(
+def _robustness(report: RobustnessReport) -> RobustnessEvaluation:
+    return RobustnessEvaluation.model_validate(
         {
             "split": report.split,
             "images": report.images,
-            "settings": {name: identity[name] for name in _ANSWERING if name in identity},
+            "settings": _answering(report),
             "seed": report.seed,
             "clean": sum(report.clean),
             "attacks": {
@@ -143,10 +168,12 @@ def _robustness(report: RobustnessReport, measured: Measured) -> tuple[Evaluatio
             ],
         }
     )
-    return evaluation, [
-        _Claim("data set", measured.dataset, report.dataset),
-        _Claim("weights", measured.weights, identity.get("weights")),
-    ]
+
+
+def _answering(report: RobustnessReport) -> dict[str, Any]:
+    """What answered, and what attacks saw of it."""
+    identity = report.subject.identity
+    return {name: identity[name] for name in _ANSWERING if name in identity}
 
 
 def _standing(report: RobustnessReport, norm: Norm) -> int:

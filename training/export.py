@@ -29,7 +29,7 @@ from training.certified_accuracy import measure_bank
 from training.datasets import Dataset, Split, to_unit_range
 from training.datasets.terms import Terms, terms_of
 from training.evaluation import latent_scores
-from training.evaluation_files import Measured, read_evaluation
+from training.evaluation_files import Measured, read_evaluations
 from training.generative_run import GenerativeRun
 from training.prototypes.folder import PrototypeFolder
 from training.prototypes.recipe import PrototypeRecipe
@@ -75,7 +75,7 @@ def draft_of_run(
     Raises:
         RunError: the run does not train e-abs, has no checkpoint, was trained on other files than `dataset`'s, or has
             no bank where one is wanted.
-        EvaluationError: one of `evaluations` is none, or is of another model.
+        EvaluationError: one of `evaluations` is none, or is of another model; or two have the same attack.
         ValueError: a class has too few calibration images for any image of it to have a typicality below
             `reject_below`.
     """
@@ -85,7 +85,7 @@ def draft_of_run(
     bank, bank_recipe = PrototypeFolder(run).load() if with_prototypes else (None, None)
     model = folder.e_abs().to(device)
     measured = Measured(description.dataset, weights_digest(model), None if bank is None else prototypes_digest(bank))
-    found = tuple(read_evaluation(file, measured) for file in evaluations)
+    found = read_evaluations(evaluations, measured)
     terms = terms_of(description.dataset, description.sources) or terms or Terms()
     recipe = description.recipe
     split = Split(held_out.images[:calibration_images], held_out.labels[:calibration_images])

@@ -13,7 +13,7 @@ from model_store import (
     WorstCase,
 )
 from tests.training.reports.documents import report_document
-from training.evaluation_files import EvaluationError, Measured, read_evaluation
+from training.evaluation_files import EvaluationError, Measured, read_evaluations
 
 WEIGHTS, BANK = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 MEASURED = Measured("mnist", WEIGHTS, BANK)
@@ -56,13 +56,14 @@ def test_an_accuracy_is_a_number_of_images_and_how_they_were_classified(file: Pa
 
     settings = {"classifier": "latent", "solver": "quasi-newton", "effort": "fast"}
     expected = AccuracyEvaluation(split="test", images=4, correct=3, settings=settings)
-    assert read_evaluation(file, MEASURED) == expected
+    assert read_evaluations([file], MEASURED) == (expected,)
 
 
 def test_certified_shares_become_numbers_of_images(file: Path) -> None:
     file.write_text(json.dumps(CERTIFIED))
 
-    assert read_evaluation(file, MEASURED) == CertifiedEvaluation(
+    (found,) = read_evaluations([file], MEASURED)
+    assert found == CertifiedEvaluation(
         split="test",
         images=3,
         settings={"base": "finite-bank", "sigma": 0.5, "n0": 100, "n": 1000, "alpha": 0.001, "seed": 7},
@@ -77,7 +78,8 @@ def test_outcomes_image_by_image_become_numbers_and_the_worst_case_of_each_ball(
     file.write_text(json.dumps(ROBUSTNESS))
 
     steps: dict[str, str | int | float | bool | None] = {"steps": 80}
-    assert read_evaluation(file, MEASURED) == RobustnessEvaluation(
+    (found,) = read_evaluations([file], MEASURED)
+    assert found == RobustnessEvaluation(
         split="test",
         images=4,
         settings={"served": "latent, fast"},
@@ -92,36 +94,65 @@ def test_outcomes_image_by_image_become_numbers_and_the_worst_case_of_each_ball(
     )
 
 
+def robustness(folder: Path, attacks: dict[str, str], **identity: str) -> Path:
+    document = report_document(clean="1110", attacks=attacks)
+    document["subject"]["identity"] = {"weights": WEIGHTS, "served": "latent, fast"} | identity
+    file = folder / f"{len(list(folder.iterdir()))}.json"
+    file.write_text(json.dumps(document))
+    return file
+
+
+def test_reports_of_the_same_answers_are_one_with_the_worst_case_of_all_attacks(tmp_path: Path) -> None:
+    paper = robustness(tmp_path, {"pgd-linf": "1010", "pgd-l2": "1110"})
+    beyond = robustness(tmp_path, {"encoder-linf": "0110", "encoder-l2": "1100"})
+    (found,) = read_evaluations([paper, beyond], MEASURED)
+    assert isinstance(found, RobustnessEvaluation)
+    assert list(found.attacks) == ["pgd-linf", "pgd-l2", "encoder-linf", "encoder-l2"]
+    assert [(worst.norm, worst.robust) for worst in found.worst_case] == [("linf", 1), ("l2", 2)]
+
+
+@pytest.mark.parametrize("other", [{"served": "latent, brief"}, {"attacked": "latent, brief"}])
+def test_reports_of_other_answers_stay_apart(tmp_path: Path, other: dict[str, str]) -> None:
+    files = [robustness(tmp_path, {"pgd-linf": "1010"}), robustness(tmp_path, {"pgd-linf": "1000"}, **other)]
+    assert [one.attacks["pgd-linf"].robust for one in read_evaluations(files, MEASURED)] == [2, 1]  # type: ignore[union-attr]
+
+
+def test_an_attack_that_is_in_two_reports_is_refused(tmp_path: Path) -> None:
+    file = robustness(tmp_path, {"pgd-linf": "1010"})
+    with pytest.raises(EvaluationError, match=r"attacks\.pgd-linf: expected in one of its reports, got in two"):
+        read_evaluations([file, file], MEASURED)
+
+
 @pytest.mark.parametrize("result", [ACCURACY, CERTIFIED, ROBUSTNESS])
 def test_a_result_of_other_weights_is_refused(file: Path, result: dict[str, Any]) -> None:
     file.write_text(json.dumps(result))
 
     with pytest.raises(EvaluationError, match=rf"expected a result of the weights {BANK}, got {WEIGHTS}"):
-        read_evaluation(file, Measured("mnist", BANK, BANK))
+        read_evaluations([file], Measured("mnist", BANK, BANK))
 
 
 def test_a_result_that_names_no_weights_is_refused(file: Path) -> None:
     file.write_text(json.dumps(ROBUSTNESS | {"subject": ROBUSTNESS["subject"] | {"identity": {}}}))
 
     with pytest.raises(EvaluationError, match="got None"):
-        read_evaluation(file, MEASURED)
+        read_evaluations([file], MEASURED)
 
 
 def test_a_result_of_another_data_set_is_refused(file: Path) -> None:
     file.write_text(json.dumps(ROBUSTNESS))
 
     with pytest.raises(EvaluationError, match="expected a result of the data set svhn, got mnist"):
-        read_evaluation(file, Measured("svhn", WEIGHTS))
+        read_evaluations([file], Measured("svhn", WEIGHTS))
 
 
 def test_the_bank_matters_where_it_had_a_part(file: Path) -> None:
     without = Measured("mnist", WEIGHTS)
     file.write_text(json.dumps(CERTIFIED))
     with pytest.raises(EvaluationError, match="expected a result of the prototype bank None, got sha256:b"):
-        read_evaluation(file, without)
+        read_evaluations([file], without)
 
     file.write_text(json.dumps(CERTIFIED | {"base": "latent"}))
-    assert isinstance(read_evaluation(file, without), CertifiedEvaluation)
+    assert isinstance(read_evaluations([file], without)[0], CertifiedEvaluation)
 
 
 @pytest.mark.parametrize(
@@ -142,10 +173,10 @@ def test_what_is_no_result_is_refused(file: Path, text: str, complaint: str) -> 
     file.write_text(text)
 
     with pytest.raises(EvaluationError, match=complaint) as refused:
-        read_evaluation(file, MEASURED)
+        read_evaluations([file], MEASURED)
     assert f"{file}: expected the JSON of `eabs evaluate" in str(refused.value)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="No such file"):
-        read_evaluation(tmp_path / "none.json", MEASURED)
+        read_evaluations([tmp_path / "none.json"], MEASURED)
