@@ -5,7 +5,8 @@ is reduced to numbers of images.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -45,25 +46,16 @@ class _Claim:
 def read_evaluations(files: Sequence[Path], measured: Measured) -> tuple[Evaluation, ...]:
     """The JSON files of `eabs evaluate accuracy|certified|robustness` as they stand in a manifest.
 
-    Several reports of the same answers to the same images become one, whose worst case is that of all their attacks.
+    Several reports of the same answers to the same images become one, whose worst case is that of all their attacks,
+    unless they have an attack in common or go to other epsilons.
 
     Raises:
-        EvaluationError: one is none, or of another model than `measured`; or an attack is in two reports that become
-            one.
+        EvaluationError: one is none, or of another model than `measured`.
     """
-    evaluations: list[Evaluation] = []
-    reports: dict[str, list[RobustnessReport]] = {}
-    for file in files:
-        result = _read(file, measured)
-        if isinstance(result, RobustnessReport):
-            alike = (result.split, result.seed, result.indices, result.samples_digest, _answering(result))
-            reports.setdefault(repr(alike), []).append(result)
-        else:
-            evaluations.append(result)
-    try:
-        return (*evaluations, *(_robustness(merged(some)) for some in reports.values()))
-    except ReportError as error:
-        raise EvaluationError(str(error)) from error
+    results = [_read(file, measured) for file in files]
+    reports = _joined(result for result in results if isinstance(result, RobustnessReport))
+    others = (result for result in results if not isinstance(result, RobustnessReport))
+    return (*others, *map(_robustness, reports))
 
 
 def _read(file: Path, measured: Measured) -> Evaluation | RobustnessReport:
@@ -168,6 +160,20 @@ def _robustness(report: RobustnessReport) -> RobustnessEvaluation:
             ],
         }
     )
+
+
+def _joined(reports: Iterable[RobustnessReport]) -> list[RobustnessReport]:
+    """Each as part of the first one that it can be merged with."""
+    found: list[RobustnessReport] = []
+    for report in reports:
+        for place, other in enumerate(found):
+            if (other.seed, _answering(other)) == (report.seed, _answering(report)):
+                with suppress(ReportError):
+                    found[place] = merged([other, report])
+                    break
+        else:
+            found.append(report)
+    return found
 
 
 def _answering(report: RobustnessReport) -> dict[str, Any]:

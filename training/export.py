@@ -75,7 +75,7 @@ def draft_of_run(
     Raises:
         RunError: the run does not train e-abs, has no checkpoint, was trained on other files than `dataset`'s, or has
             no bank where one is wanted.
-        EvaluationError: one of `evaluations` is none, or is of another model; or two have the same attack.
+        EvaluationError: one of `evaluations` is none, or is of another model.
         ValueError: a class has too few calibration images for any image of it to have a typicality below
             `reject_below`.
     """

@@ -111,16 +111,11 @@ def test_reports_of_the_same_answers_are_one_with_the_worst_case_of_all_attacks(
     assert [(worst.norm, worst.robust) for worst in found.worst_case] == [("linf", 1), ("l2", 2)]
 
 
-@pytest.mark.parametrize("other", [{"served": "latent, brief"}, {"attacked": "latent, brief"}])
-def test_reports_of_other_answers_stay_apart(tmp_path: Path, other: dict[str, str]) -> None:
+@pytest.mark.parametrize("other", [{"served": "latent, brief"}, {"attacked": "latent, brief"}, {}])
+def test_reports_of_other_answers_or_of_the_same_attack_stay_apart(tmp_path: Path, other: dict[str, str]) -> None:
     files = [robustness(tmp_path, {"pgd-linf": "1010"}), robustness(tmp_path, {"pgd-linf": "1000"}, **other)]
-    assert [one.attacks["pgd-linf"].robust for one in read_evaluations(files, MEASURED)] == [2, 1]  # type: ignore[union-attr]
-
-
-def test_an_attack_that_is_in_two_reports_is_refused(tmp_path: Path) -> None:
-    file = robustness(tmp_path, {"pgd-linf": "1010"})
-    with pytest.raises(EvaluationError, match=r"attacks\.pgd-linf: expected in one of its reports, got in two"):
-        read_evaluations([file, file], MEASURED)
+    found = read_evaluations(files, MEASURED)
+    assert [one.attacks["pgd-linf"].robust for one in found if isinstance(one, RobustnessEvaluation)] == [2, 1]
 
 
 @pytest.mark.parametrize("result", [ACCURACY, CERTIFIED, ROBUSTNESS])
