@@ -41,9 +41,16 @@ def train(
         float | None,
         typer.Option(min=0, help="Of training images: standard deviation, instead of the recipe's."),
     ] = None,
+    validate_every: Annotated[
+        int | None, typer.Option(min=1, help="Epochs between validations, instead of the recipe's.")
+    ] = None,
     beta: Annotated[
         float | None,
         typer.Option(min=0, help="Weight of the prior, in training and in inference, instead of the recipe's."),
+    ] = None,
+    gamma: Annotated[
+        float | None,
+        typer.Option(min=0, help="Weight of the discriminative loss, instead of the recipe's; 0 is off."),
     ] = None,
     inference_aware: Annotated[
         float | None,
@@ -122,7 +129,9 @@ def train(
             checkpoint_seconds=checkpoint_seconds,
             seed=seed,
             overrides={name: value for name, value in overrides.items() if value is not None},
+            validate_every=validate_every,
             beta=beta,
+            gamma=gamma,
             inference_aware=inference_aware,
             radius=radius,
             target_radius=target_radius,

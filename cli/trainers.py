@@ -70,7 +70,9 @@ class Wanted:
     seed: int
     overrides: dict[str, Any]
     """Of the fields that every recipe has."""
+    validate_every: int | None
     beta: float | None
+    gamma: float | None
     inference_aware: float | None
     radius: float | None
     target_radius: float | None
@@ -114,6 +116,7 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
         recipe,
         parent=parent,
         precision=wanted.precision,
+        validate_every=wanted.validate_every,
         discriminator_steps=wanted.discriminator_steps,
         wide_start=wanted.wide_start,
         deformation=wanted.deformation,
@@ -123,6 +126,7 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
         objective=_with(
             recipe.objective,
             beta=wanted.beta,
+            gamma=wanted.gamma,
             rival_search=wanted.inference_aware,
             radius=wanted.radius,
             target_radius=wanted.target_radius,
@@ -144,7 +148,9 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
 def _discriminative(dataset: Dataset, wanted: Wanted) -> DiscriminativeTrainer:
     _refuse(
         wanted,
+        "validate_every",
         "beta",
+        "gamma",
         "inference_aware",
         "radius",
         "target_radius",

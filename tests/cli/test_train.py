@@ -1,5 +1,6 @@
-"""`eabs train --model cnn|adv-linf|adv-l2`."""
+"""`eabs train`: its options, and `--model cnn|adv-linf|adv-l2`."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 
 from tests.class_folders import write_class_folders
 from tests.cli.conftest import Eabs
+from tests.small_networks import small_networks  # noqa: F401 -- a fixture
 from training.discriminative.run import DiscriminativeRun
+from training.generative_run import GenerativeRun
 
 
 @pytest.fixture
@@ -58,6 +61,20 @@ def test_a_cnn_learns_a_folder_of_one_s_own(eabs: Eabs, tmp_path: Path) -> None:
     assert DiscriminativeRun(tmp_path / "cnn").classifier().head.out_features == 3
 
 
+@pytest.mark.usefixtures("small_networks")
+def test_a_generative_model_can_learn_to_recreate_first_and_be_validated_seldom(train: Eabs, tmp_path: Path) -> None:
+    recreates = ("--gamma", 0, "--inference-aware", 0, "--validate-every", 2)
+    outcome = train("--out", tmp_path / "run", *recreates)
+    assert outcome.code == 0, outcome.err
+    recipe = GenerativeRun(tmp_path / "run").description().recipe
+    assert (recipe.objective.gamma, recipe.objective.rival_search, recipe.validate_every) == (0, 0, 2)
+    first, second = csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines())
+    assert first["latent"] == ""
+    assert 0 <= float(second["latent"]) <= 1
+    for row in (first, second):
+        assert float(row["total"]) == pytest.approx(float(row["reconstruction"]) + float(row["adversarial"]), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -67,6 +84,9 @@ def test_a_cnn_learns_a_folder_of_one_s_own(eabs: Eabs, tmp_path: Path) -> None:
         (("--model", "cnn", "--from", "run"), "--from: expected none with cnn, got run"),
         (("--model", "cnn", "--attack-steps", 3), "--attack-steps: expected none with cnn, got 3"),
         (("--model", "cnn", "--inference-aware", 0), "--inference-aware: expected none with cnn, got 0"),
+        (("--model", "cnn", "--gamma", 1), "--gamma: expected none with cnn, got 1"),
+        (("--model", "cnn", "--validate-every", 2), "--validate-every: expected none with cnn, got 2"),
+        (("--model", "abs", "--gamma", 1), "abs: expected a weight of 0 for what classes share"),
         (("--attack-steps", 2), "--attack-steps: expected --epsilon with it, got 2 alone"),
         (("--model", "cnn", "--preset", "slow"), "unknown preset 'slow'"),
     ],
