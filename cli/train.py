@@ -89,7 +89,9 @@ def train(
     start: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="Run folder to start from: of the cnn for adv-linf and adv-l2, else of the same model."
+            "--from",
+            help="Run folder to start from: of the same model or, for one with a shared encoder, adv-linf and adv-l2, "
+            "of the cnn.",
         ),
     ] = None,
     epsilon: Annotated[

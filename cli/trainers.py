@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import torch
 
+from eabs.family import GenerativeModel
 from eabs.variant import Kind
 from training.datasets import Dataset
 from training.discriminative.network import Cnn
@@ -17,6 +18,7 @@ from training.generative_run import GenerativeRun
 from training.loop import Trainer
 from training.parallel.processes import Processes
 from training.recipe import Parent, Precision, recipe_for
+from training.run_folder import kind_of_run
 from training.start import Start
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
     )
     start, parent = None, None
     if wanted.start is not None:
-        start = GenerativeRun(wanted.start).start(wanted.kind)
+        start = _start(wanted.start, wanted.kind)
         parent = Parent(start.digest, start.description.recipe.flat())
     recipe = _with(
         recipe,
@@ -143,6 +145,12 @@ def _generative(dataset: Dataset, wanted: Wanted) -> Trainer:
         checkpoint_seconds=wanted.checkpoint_seconds,
         processes=wanted.processes,
     )
+
+
+def _start(folder: Path, kind: str) -> Start[GenerativeModel] | Start[Cnn]:
+    if kind_of_run(folder) == CNN:
+        return DiscriminativeRun(folder).start()
+    return GenerativeRun(folder).start(kind)
 
 
 def _discriminative(dataset: Dataset, wanted: Wanted) -> DiscriminativeTrainer:

@@ -18,6 +18,7 @@ from eabs.settings import settings_for
 from training.curves import Curves
 from training.datasets import Dataset, Split, holdout, to_unit_range
 from training.deformation import Deformation
+from training.discriminative.network import Cnn
 from training.encoder_attack import mistaken_by_the_encoder
 from training.generative_run import GenerativeRun
 from training.lighting import Lighting
@@ -74,14 +75,15 @@ class Trainer:
         out: Path,
         *,
         device: torch.device,
-        start: Start[GenerativeModel] | None = None,
+        start: Start[GenerativeModel] | Start[Cnn] | None = None,
         checkpoint_seconds: float = 60.0,
         processes: Processes | None = None,
     ) -> None:
         """Starts or joins the run in `out`, with a checkpoint every `checkpoint_seconds` and after every epoch.
 
         Of several `processes` each has its part of every batch; the first one alone writes to `out`, which all must
-        be able to read. `start` is the run whose weights a training begins with; without one they are drawn.
+        be able to read. `start` is the run whose weights a training begins with, a CNN's being those of the encoder's
+        convolutions; what it has none for is drawn.
 
         Raises:
             RunError: `out` holds a run of something else, or `start` was trained on other images.
@@ -112,7 +114,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.model: GenerativeModel = build(description.architecture, recipe.variant)
         if start is not None:
-            self.model.load_state_dict(start.network.state_dict())
+            _begin_with(self.model, start.network)
         self.model.to(device).train()
         share_batches(self.model, self.processes)
         self._losses = _losses_of(recipe)
@@ -287,6 +289,15 @@ class Trainer:
             curves.add(f"loss/{name}", value, self.step)
         for name, value in (asdict(validation) if validation else {}).items():
             curves.add(f"validation/{name}", value, self.step)
+
+
+def _begin_with(model: GenerativeModel, network: GenerativeModel | Cnn) -> None:
+    if not isinstance(network, Cnn):
+        model.load_state_dict(network.state_dict())
+    elif isinstance(model, SharedEncoderModel):
+        model.encoder.features.load_state_dict(network.features.state_dict())
+    else:
+        raise TypeError("expected a model with one encoder to begin with a CNN's convolutions")
 
 
 def _losses_of(recipe: Recipe) -> list[str]:

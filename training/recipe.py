@@ -5,12 +5,11 @@ from typing import Literal
 
 from eabs.architecture import Architecture
 from eabs.objective import ObjectiveWeights
-from eabs.variant import Kind, Variant
+from eabs.variant import KINDS, Kind, Variant
 from training.architectures import ARCHITECTURES
-from training.run_recipe import AUGMENTATION_STD, RunRecipe
+from training.run_recipe import AUGMENTATION_STD, Hyperparameter, RunRecipe
 
 Precision = Literal["float32", "tf32", "bf16"]
-Hyperparameter = str | int | float | bool
 
 
 @dataclass(frozen=True)
@@ -19,6 +18,11 @@ class Parent:
 
     weights: str
     recipe: dict[str, Hyperparameter]
+
+    @property
+    def generative(self) -> bool:
+        """Whether it has decoders; a CNN's convolutions are an encoder's alone."""
+        return self.recipe["kind"] in KINDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +41,10 @@ class Recipe(RunRecipe):
     `epsilon` is the largest L2 distance by which a training image is moved, in `attack_steps` steps, to where the
     encoder mistakes it (`training/encoder_attack.py`), each image's own being drawn from [0, epsilon].
 
-    `parent` is the run that a training starts from. Where rivals descend (`ObjectiveWeights.rival_steps`) there must be
-    one: the decoders are then as in inference all the time, with BatchNorm's running statistics held still and without
-    dropout, for what rivals learn in one mode is undone in the other.
+    `parent` is the run that a training starts from: one of the same kind, or of a CNN, with whose convolutions the
+    shared encoder begins. Where rivals descend (`ObjectiveWeights.rival_steps`) there must be one of the same kind: the
+    decoders are then as in inference all the time, with BatchNorm's running statistics held still and without dropout,
+    for what rivals learn in one mode is undone in the other.
     """
 
     discriminator_learning_rate: float = 1e-3
@@ -64,7 +69,9 @@ class Recipe(RunRecipe):
             raise ValueError(
                 f"{self.kind}: expected a weight of 0 for what classes share, which it has none of, got {weights}"
             )
-        if objective.rival_steps and self.parent is None:
+        if self.parent is not None and not self.parent.generative and not self.variant.discriminative:
+            raise ValueError(f"{self.kind}: expected a run of its own kind to start from, since no encoder is shared")
+        if objective.rival_steps and not (self.parent and self.parent.generative):
             raise ValueError(
                 f"rival_steps: expected a run to start from, whose decoders' statistics are known, with "
                 f"{objective.rival_steps} steps"

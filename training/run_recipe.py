@@ -8,6 +8,7 @@ from typing import Literal
 from eabs.architecture import Architecture
 
 Schedule = Literal["constant", "halving", "one-cycle"]
+Hyperparameter = str | int | float | bool
 
 AUGMENTATION_STD = {"mnist": 0.2, "fashion_mnist": 0.2, "svhn": 0.01, "gtsrb": 0.01, "supertraffic10": 0.01}
 """Standard deviation of the Gaussian noise added to training images (section 4.3)."""

@@ -75,6 +75,23 @@ def test_a_generative_model_can_learn_to_recreate_first_and_be_validated_seldom(
         assert float(row["total"]) == pytest.approx(float(row["reconstruction"]) + float(row["adversarial"]), rel=1e-5)
 
 
+@pytest.mark.usefixtures("small_networks")
+def test_a_shared_encoder_can_begin_with_the_convolutions_of_a_cnn(train: Eabs, tmp_path: Path) -> None:
+    assert train("--model", "cnn", "--out", tmp_path / "cnn").code == 0
+    begun = ("--from", tmp_path / "cnn", "--epochs", 1, "--out")
+    assert train(*begun, tmp_path / "run").code == 0
+    parent = GenerativeRun(tmp_path / "run").description().recipe.parent
+    assert parent is not None
+    assert (parent.recipe["kind"], parent.recipe["epochs"]) == ("cnn", 2)
+    assert parent.weights == DiscriminativeRun(tmp_path / "cnn").start().digest
+    refused = train(*begun, tmp_path / "rivals", "--rival-steps", 2)
+    assert refused.code == 2
+    assert "rival_steps: expected a run to start from, whose decoders' statistics are known" in refused.err
+    refused = train(*begun, tmp_path / "abs", "--model", "abs")
+    assert refused.code == 2
+    assert "abs: expected a run of its own kind to start from, since no encoder is shared" in refused.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -13,6 +13,9 @@ import torch
 from tests.eabs_process import start_eabs
 from tests.small_networks import use_small_networks
 from training.datasets import load_dataset
+from training.discriminative.recipe import cnn_recipe
+from training.discriminative.run import DiscriminativeRun
+from training.discriminative.trainer import DiscriminativeTrainer
 from training.generative_run import GenerativeRun
 from training.loop import Progress, Trainer
 from training.recipe import Parent, Recipe, recipe_for
@@ -117,6 +120,22 @@ def test_a_training_starts_from_another_run_and_holds_its_statistics_where_rival
     for name, value in run.model().state_dict().items():
         held = name.startswith("decoders.") and "running" in name
         assert torch.equal(value, before[name]) == (held or ("num_batches" in name and "decoders" in name)), name
+
+
+def test_an_encoder_begins_with_the_convolutions_of_a_cnn_and_the_rest_is_drawn(
+    mnist_folder: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    dataset = load_dataset("mnist", mnist_folder)
+    cnn = replace(cnn_recipe("quick", "mnist"), epochs=1, batch=recipe.batch)
+    DiscriminativeTrainer(dataset, cnn, tmp_path / "cnn", device=CPU).run()
+    start = DiscriminativeRun(tmp_path / "cnn").start()
+    begun = replace(recipe, parent=Parent(start.digest, start.description.recipe.flat()))
+    drawn = Trainer(dataset, recipe, tmp_path / "drawn", device=CPU).model.state_dict()
+    features = {f"encoder.{name}": value for name, value in start.network.state_dict().items() if "features" in name}
+    for name, value in Trainer(dataset, begun, tmp_path / "begun", device=CPU, start=start).model.state_dict().items():
+        assert torch.equal(value, features.get(name, drawn[name])), name
+    assert features.keys() < drawn.keys()
+    assert not torch.equal(drawn["encoder.features.0.weight"], features["encoder.features.0.weight"])
 
 
 def test_a_start_that_the_recipe_does_not_name_is_refused(mnist_folder: Path, recipe: Recipe, tmp_path: Path) -> None:

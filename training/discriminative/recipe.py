@@ -1,10 +1,10 @@
 """How a discriminative classifier is trained: the paper's recipe, and a quick one for a CPU."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from training.attacks.ball import Norm
-from training.run_recipe import AUGMENTATION_STD, RunRecipe
+from training.run_recipe import AUGMENTATION_STD, Hyperparameter, RunRecipe
 
 CNN = "cnn"
 ADVERSARIAL: dict[str, Norm] = {"adv-linf": "linf", "adv-l2": "l2"}
@@ -62,6 +62,11 @@ class DiscriminativeRecipe(RunRecipe):
     def kind(self) -> str:
         """`cnn`, `adv-linf` or `adv-l2`."""
         return CNN if self.adversarial is None else f"adv-{self.adversarial.norm}"
+
+    def flat(self) -> dict[str, Hyperparameter]:
+        """Every hyperparameter by its name, and the kind."""
+        flat = asdict(self)
+        return flat | (flat.pop("adversarial") or {}) | {"kind": self.kind}
 
 
 @dataclass(frozen=True)
