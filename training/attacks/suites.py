@@ -47,8 +47,8 @@ def suite(name: SuiteName, *, pool: Tensor, seed: int, restarts: int | None = No
     Args:
         name: which.
         pool: (P, C, H, W) float32 in [0, 1], images of several classes, for those to start from that walk along the
-            boundary. Grey ones are of a set like MNIST, where the paper takes 5 restarts, and others of one like SVHN,
-            where it takes 20.
+            boundary. Grey ones are of a set like MNIST, where the paper takes 5 restarts and CW long steps, and others
+            of one like SVHN, where it takes 20 and short ones.
         seed: of what is random in them.
         restarts: of the paper's PGD, at least 1; the paper's number if None.
 
@@ -69,12 +69,13 @@ def suite(name: SuiteName, *, pool: Tensor, seed: int, restarts: int | None = No
 
 
 def _paper(pool: Tensor, seed: int, restarts: int | None) -> Iterator[NamedAttack]:
-    restarts = restarts or (5 if pool.shape[1] == 1 else 20)
+    grey = pool.shape[1] == 1
+    restarts = restarts or (5 if grey else 20)
     for norm in NORMS:
         yield _named("pgd", norm, PGD(steps=80, restarts=restarts, seed=seed))
         if norm == "l2":
             yield _named("ddn", norm, DDN(steps=80, seed=seed))
-            yield _named("cw", norm, CarliniWagner(searches=5, steps=100))
+            yield _named("cw", norm, CarliniWagner(searches=5, steps=100, step_size=0.2 if grey else 0.05))
         yield _named("deepfool", norm, DeepFool(steps=100))
         yield _named("noise", norm, Gaussian(samples=20, levels=5, seed=seed))
 

@@ -147,9 +147,11 @@ def test_the_papers_suite_has_the_rows_and_the_steps_of_its_tables() -> None:
     settings = {one.name: one.settings for one in grey}
     assert settings["pgd-linf"] == settings["pgd-l2"] == {"steps": 80, "restarts": 5}
     assert settings["ddn-l2"]["steps"] == 80
-    assert (settings["cw-l2"]["searches"], settings["cw-l2"]["steps"]) == (5, 100)
+    assert (settings["cw-l2"]["searches"], settings["cw-l2"]["steps"], settings["cw-l2"]["step_size"]) == (5, 100, 0.2)
     assert settings["deepfool-linf"]["steps"] == settings["deepfool-l2"]["steps"] == 100
-    assert next(one for one in coloured if one.name == "pgd-linf").settings["restarts"] == 20
+    coloured_settings = {one.name: one.settings for one in coloured}
+    assert coloured_settings["pgd-linf"]["restarts"] == 20
+    assert coloured_settings["cw-l2"] == settings["cw-l2"] | {"step_size": 0.05}
     fewer = suite("all", pool=torch.zeros(1, 3, 8, 8), seed=0, restarts=2)
     assert {one.settings["restarts"] for one in fewer if one.name.startswith("pgd")} == {2}
 
