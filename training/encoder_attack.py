@@ -6,12 +6,10 @@ Adversarial training (Madry et al., ICLR 2018) of the encoder and the decoders t
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from eabs.costs import reconstruction_costs
 from eabs.networks import SharedEncoderModel
 from training.attacks.as_attacked import as_attacked
-from training.attacks.ball import Ball
 from training.attacks.classifiers import margins
 
 _CROSSINGS = 2.0
@@ -38,8 +36,7 @@ def mistaken_by_the_encoder(
     Returns:
         (B, C, H, W), detached.
     """
-    ball = Ball("l2", radii.double().clamp_min(_TINY))
-    lengths = radii.view(-1, 1, 1, 1) * (_CROSSINGS / steps)
+    radii = radii.view(-1, 1, 1, 1)
     moved = images
     with as_attacked(model):
         for _ in range(steps):
@@ -49,5 +46,11 @@ def mistaken_by_the_encoder(
                 recreations = model.decoders(latents)
             ahead = margins(-reconstruction_costs(tracked, recreations), labels).sum()
             (gradients,) = torch.autograd.grad(ahead, tracked)
-            moved = ball.confine(images, moved - F.normalize(gradients.flatten(1)).view_as(images) * lengths)
-    return moved
+            change = tracked.detach() - gradients / _lengths(gradients) * radii * (_CROSSINGS / steps) - images
+            moved = (images + change * (radii / _lengths(change)).clamp_max(1)).clamp(0, 1)
+    return moved.detach()
+
+
+def _lengths(changes: Tensor) -> Tensor:
+    lengths: Tensor = torch.linalg.vector_norm(changes.flatten(1), dim=1)
+    return lengths.clamp_min(_TINY).view(-1, 1, 1, 1)
